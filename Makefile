@@ -1,0 +1,66 @@
+# The whole manual: `make help` prints it. Every target sets up what it needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+PYFILES := wire agent collector deploy/demo tests bench
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup system demo demo-check test check fix bench crash lock docs clean
+.DEFAULT_GOAL := help
+
+help: ## Print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything, pinned by version and hash
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Shyraq needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=python3.x."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "The venv module is missing: apt-get install python3-venv"; exit 1; }
+	@rm -f $(STAMP)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+system: ## Install the Debian packages that the tests need, or name them
+	@sh tests/system-packages
+
+demo: setup ## Play the demo country: a page and the terminal tell the story; Ctrl-C ends it
+	$(BIN)/python -m shyraq_demo play
+
+demo-check: setup ## Play the demo headless, compare found with expected, exit 1 on any miss
+	$(BIN)/python -m shyraq_demo check
+
+test: system setup ## All tests, on real sockets, a real broker and real files
+	$(BIN)/python -m pytest
+
+check: setup ## Formatting, lint, types, import contracts, documentation, spelling, security
+	$(BIN)/ruff format --check $(PYFILES)
+	$(BIN)/ruff check $(PYFILES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/interrogate --quiet wire agent collector deploy/demo
+	$(BIN)/codespell
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml wire agent collector deploy
+
+fix: setup ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix $(PYFILES)
+	$(BIN)/ruff format $(PYFILES)
+
+bench: setup ## Speed and memory as ratios against bare baselines in the same run
+	$(BIN)/python bench/run.py
+
+crash: system setup ## Kill agent, collector and broker 100 times; nothing may be lost, forked or doubled
+	$(BIN)/python tests/journeys/crash.py
+
+lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent pyproject.toml -o requirements/agent.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra collector pyproject.toml -o requirements/collector.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent --extra collector --extra dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
