@@ -1,0 +1,115 @@
+"""The raw observations of one web_connectivity measurement and its control, as plain values.
+
+Nothing here is a conclusion: no consistency, no match, no flag of the probe is kept. A
+failure of None is success throughout. Depth counts redirects from 0; None where the probe
+wrote no depth tag (before 0.5.2x).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Generation = Literal["v04", "v05_flags", "v05_steps"]
+"""Which rules the probe of that version followed; see `verdict`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What can be compared of a page."""
+
+    status: int
+    """HTTP status; zero or less: none was received."""
+    body_bytes: int
+    """Length of the body; zero or less: none was received."""
+    title: str
+    """Text of the first title element; empty: none."""
+    headers: frozenset[str]
+    """Header names in lower case."""
+    truncated: bool
+    """The body is only a beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One DNS lookup."""
+
+    engine: str
+    hostname: str
+    query_type: str
+    failure: str | None
+    addresses: tuple[str, ...]
+    has_answers: bool
+    """Answers of any kind, also CNAME alone."""
+    depth: int | None
+    transaction: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """One TCP connect."""
+
+    ip: str
+    endpoint: str
+    """address:port, with brackets around IPv6, as the control writes it."""
+    failure: str | None
+    depth: int | None
+    fetches_body: bool | None
+    """Whether this connection was made to fetch the page; None: the probe did not say."""
+    transaction: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """One TLS handshake."""
+
+    endpoint: str
+    server_name: str
+    failure: str | None
+    transaction: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP round trip."""
+
+    url: str
+    endpoint: str
+    """Empty where the probe did not write it."""
+    failure: str | None
+    page: Page
+    transaction: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the test helper saw of the same URL."""
+
+    dns_failure: str | None
+    dns_addresses: frozenset[str]
+    connects: Mapping[str, str | None]
+    """Failure by endpoint."""
+    handshakes: Mapping[str, tuple[str, str | None]]
+    """Server name and failure by endpoint."""
+    http_failure: str | None
+    page: Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One measurement, without anybody's conclusions."""
+
+    input: str | None
+    domain: str
+    """The host of the input, lower case and in ASCII form; an address for address URLs."""
+    version: tuple[int, ...]
+    """test_version as numbers; empty: unreadable."""
+    generation: Generation
+    queries: tuple[Query, ...]
+    connects: tuple[Connect, ...]
+    handshakes: tuple[Handshake, ...]
+    requests: tuple[Request, ...]
+    """Last redirect first (ts-017)."""
+    control: Control | None
+    """None: the test helper was not reached or said nothing."""
+    networks: Mapping[str, frozenset[int]]
+    """AS numbers by address, as the probe or the test helper wrote them."""

@@ -1,0 +1,103 @@
+"""Whether the page that the probe got is the page that the control got.
+
+ts-017, "http-diff": the same page has the same status and agrees in at least one of body
+length, headers and title. The versions of the probe differ in small things:
+
+- headers: `cautious` (0.4.0 to 0.4.2, and the flags of 0.5) compares nothing if either side has
+  none; it and `v043` take equal sets of names for agreement; all take a shared uncommon name;
+- title: `cautious` needs one on both sides, `v043` one on the probe's; for `walk` (from 0.5.27)
+  two pages without a title agree.
+
+A truncated body's length and title are never compared.
+"""
+
+from typing import Final, Literal
+
+from shyraq_collector.judge.ooni.evidence import Page
+
+Style = Literal["cautious", "v043", "walk"]
+"""Which version's comparison."""
+
+BODY_PROPORTION: Final = 0.7
+"""ts-017: shorter over longer must exceed this."""
+
+LONG_WORD_BYTES: Final = 5
+"""Shorter title words say nothing."""
+
+COMMON_HEADERS: Final = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "cache-control",
+        "cf-ray",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "link",
+        "location",
+        "p3p",
+        "pragma",
+        "server",
+        "set-cookie",
+        "strict-transport-security",
+        "vary",
+        "via",
+        "x-content-type-options",
+        "x-frame-options",
+        "x-powered-by",
+        "x-varnish",
+        "x-xss-protection",
+    }
+)
+"""Names that any server sends: sharing one proves nothing."""
+
+
+def same_page(probe: Page, control: Page, style: Style) -> bool:
+    """Whether status and at least one of length, headers and title agree."""
+    if not _same_status(probe, control):
+        return False
+    return (
+        _similar_length(probe, control)
+        or _similar_headers(probe, control, style)
+        or _similar_title(probe, control, style)
+    )
+
+
+def _same_status(probe: Page, control: Page) -> bool:
+    return probe.status > 0 and probe.status == control.status
+
+
+def _similar_length(probe: Page, control: Page) -> bool:
+    short, long = sorted((probe.body_bytes, control.body_bytes))
+    return short > 0 and not probe.truncated and short / long > BODY_PROPORTION
+
+
+def _similar_headers(probe: Page, control: Page, style: Style) -> bool:
+    if style == "cautious" and not (probe.headers and control.headers):
+        return False
+    if style != "walk" and probe.headers == control.headers:
+        return True
+    return bool((probe.headers & control.headers) - COMMON_HEADERS)
+
+
+def _similar_title(probe: Page, control: Page, style: Style) -> bool:
+    if probe.truncated:
+        return False
+    if style != "walk" and not probe.title:
+        return False
+    if style == "cautious" and not control.title:
+        return False
+    return _long_words(probe.title) == _long_words(control.title)
+
+
+def _long_words(title: str) -> frozenset[str]:
+    """The words of five bytes or more; a byte count, so that two Cyrillic letters are four."""
+    return frozenset(
+        word.lower()
+        for word in title.split(" ")
+        if len(word.encode("utf-8", "surrogatepass")) >= LONG_WORD_BYTES
+    )
