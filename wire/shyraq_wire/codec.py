@@ -1,11 +1,14 @@
 """Bytes and values: frames for the wire, JSON text, reports, receipts.
 
 An MQTT payload is one format byte and the frame: 0 raw, 1 zlib. Inflating stops at the frame
-limit, whatever the compressed bytes promise.
+limit, whatever the compressed bytes promise. The packing is not signed and one frame has many
+packings: only the frame inside is ever hashed, stored or compared.
 
-JSON is read strictly, because a signature covers bytes and must mean one thing: UTF-8, an
-object, nesting at most 16, no duplicate keys, no NaN or infinity, integers within 64 bits, no
-lone surrogates. Fields that this version does not know are passed over.
+JSON is read strictly, because a signature covers bytes and must mean one thing: UTF-8 without
+a byte order mark, an object, nesting at most 16, no duplicate keys, no NaN or infinity,
+numbers within a double, integers within 64 bits, no lone surrogates. Keys are compared as
+they read after unescaping, not normalised. A number too small for a double reads as zero.
+Fields that this version does not know are passed over.
 """
 
 import hashlib
@@ -17,7 +20,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from shyraq_wire.envelope import MAX_FRAME_SIZE_BYTES
-from shyraq_wire.errors import FrameTooLarge, MalformedFrame, MalformedPayload
+from shyraq_wire.errors import FrameTooLarge, LocalError, MalformedFrame, MalformedPayload
 
 MAX_DEPTH: Final = 16
 """Nesting of objects and arrays in a payload."""
@@ -36,7 +39,13 @@ def sha256_hex(frame: bytes) -> str:
 
 
 def pack(frame: bytes) -> bytes:
-    """The MQTT payload for a frame: zlib where that is shorter, else raw."""
+    """The MQTT payload for a frame: zlib where that is shorter, else raw.
+
+    Raises:
+        LocalError: The frame passes the frame limit.
+    """
+    if len(frame) > MAX_FRAME_SIZE_BYTES:
+        raise LocalError(f"frame of {len(frame)} bytes; the limit is {MAX_FRAME_SIZE_BYTES}")
     packed = zlib.compress(frame, 6)
     if len(packed) < len(frame):
         return bytes((_ZLIB,)) + packed
@@ -44,12 +53,13 @@ def pack(frame: bytes) -> bytes:
 
 
 def unpack(payload: bytes) -> bytes:
-    """The frame inside an MQTT payload.
+    """The frame inside an MQTT payload, given in any buffer.
 
     Raises:
         FrameTooLarge: The frame, or what it inflates to, passes the frame limit.
         MalformedFrame: Empty, an unknown format byte, or not one whole zlib stream.
     """
+    payload = memoryview(payload).tobytes()
     if not payload:
         raise MalformedFrame("an empty MQTT payload")
     if len(payload) > MAX_FRAME_SIZE_BYTES + 1:
@@ -70,6 +80,7 @@ def read_json(payload: bytes) -> Mapping[str, object]:
         MalformedPayload: One of the rules at the top of this module is broken.
     """
     try:
+        payload = memoryview(payload).tobytes()
         text = payload.decode("utf-8")
         _check_depth(payload)
         value = json.loads(
@@ -89,8 +100,17 @@ def read_json(payload: bytes) -> Mapping[str, object]:
 
 
 def write_json(value: Mapping[str, object]) -> bytes:
-    """Compact UTF-8 JSON; raises ValueError on NaN and infinities."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """Compact UTF-8 JSON.
+
+    Raises:
+        LocalError: A number is not finite, a text has a lone surrogate, or a value is not
+            of JSON's types.
+    """
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LocalError(f"cannot be written as JSON: {_first_words(error)}") from error
 
 
 def _inflate(data: bytes) -> bytes:

@@ -52,10 +52,14 @@ FAILURES: Final = MappingProxyType(
 )
 """Each failure with one sentence for people; `egress_forbidden` is our own addition."""
 
+_IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_ZONE_AND_PORT = r"(?:%[\w.-]+)?\]?(?::\d+)?"
 _ADDRESS = re.compile(
-    r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?\]?(?::\d+)?"
-    r"|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?"
+    rf"\[?[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{1,6}}:{_IPV4}{_ZONE_AND_PORT}"
+    rf"|\[?[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}{_ZONE_AND_PORT}"
+    rf"|{_IPV4}(?::\d+)?"
 )
+"""IPv6 with an IPv4 tail first, so that no tail is left over; hardware addresses match too."""
 _MAX_TEXT_LENGTH = 200
 
 

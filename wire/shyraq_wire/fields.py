@@ -1,7 +1,7 @@
 """Typed reading of one JSON object: every complaint names the field, never its value.
 
-`read_list` puts the index before the inner complaint, so an error reads
-`measurements[3].steps[0].duration_ms: a number is due`.
+`read_list` and `read_part` put their place before the inner complaint, so an error reads
+`measurements[3].steps[0].duration_ms: a number of milliseconds is due`.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar, cast
 
 from shyraq_wire.errors import MalformedPayload
+from shyraq_wire.moments import parse_moment
 
 Object = Mapping[str, object]
 T = TypeVar("T")
@@ -18,13 +19,6 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 EPOCH: Final = re.compile(r"[0-9a-f]{32}")
-
-
-def as_object(value: object) -> Object:
-    """The value as an object."""
-    if not isinstance(value, dict):
-        raise MalformedPayload("an object is due")
-    return cast("Object", value)
 
 
 def read_text(source: Object, name: str, *, limit: int = 256) -> str:
@@ -80,6 +74,21 @@ def read_object(source: Object, name: str) -> Object:
     return cast("Object", value)
 
 
+def read_part(source: Object, name: str, read: Callable[[Object], T]) -> T:
+    """The object in a field, read by `read`; an absent field is an empty object."""
+    return _read_inner(name, read_object(source, name), read)
+
+
+def read_moment(source: Object, name: str) -> str:
+    """The text of a moment in its one written form."""
+    text = read_text(source, name, limit=32)
+    try:
+        parse_moment(text)
+    except MalformedPayload as error:
+        raise MalformedPayload(f"{name}: {error}") from error
+    return text
+
+
 def read_list(
     source: Object, name: str, read: Callable[[Object], T], *, limit: int
 ) -> tuple[T, ...]:
@@ -89,8 +98,14 @@ def read_list(
         raise MalformedPayload(f"{name}: a list of at most {limit} is due")
     result: list[T] = []
     for index, value in enumerate(values):
-        try:
-            result.append(read(as_object(value)))
-        except MalformedPayload as error:
-            raise MalformedPayload(f"{name}[{index}].{error}") from error
+        if not isinstance(value, dict):
+            raise MalformedPayload(f"{name}[{index}]: an object is due")
+        result.append(_read_inner(f"{name}[{index}]", value, read))
     return tuple(result)
+
+
+def _read_inner(place: str, value: Object, read: Callable[[Object], T]) -> T:
+    try:
+        return read(value)
+    except MalformedPayload as error:
+        raise MalformedPayload(f"{place}.{error}") from error

@@ -48,16 +48,21 @@ def key_id(public_key_raw: bytes) -> KeyId:
     return KeyId(hashlib.sha256(public_key_raw).hexdigest())
 
 
-@lru_cache(maxsize=16_384)
 def load_evidence_key(raw: bytes) -> Ed25519PublicKey:
     """The usable key behind 32 raw bytes; results are cached, as the check costs about 1 ms.
 
     Args:
-        raw: The public key as it stands in the registry.
+        raw: The public key as it stands in the registry, in any buffer.
 
     Raises:
         WeakKey: The bytes break one of the rules at the top of this module.
+        TypeError: Text, or anything else that is no buffer: a bug of the caller.
     """
+    return _load(memoryview(raw).tobytes())
+
+
+@lru_cache(maxsize=16_384)
+def _load(raw: bytes) -> Ed25519PublicKey:
     if len(raw) != PUBLIC_KEY_SIZE_BYTES:
         raise WeakKey(f"a public key has {PUBLIC_KEY_SIZE_BYTES} bytes, this has {len(raw)}")
     point = _decode(raw)

@@ -46,4 +46,8 @@ def parse_moment(text: str) -> int:
         raise MalformedPayload(problem) from error
     if elapsed < timedelta(0):
         raise MalformedPayload("a moment from 1970 on is due")
-    return elapsed // timedelta(milliseconds=1)
+    epoch_ms = elapsed // timedelta(milliseconds=1)
+    # Newer Pythons read 24:00:00 as the next day's midnight, which has another text.
+    if epoch_ms > MAX_EPOCH_MS or format_moment(epoch_ms) != text:
+        raise MalformedPayload(problem)
+    return epoch_ms

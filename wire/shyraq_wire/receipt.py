@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from shyraq_wire.codec import read_json, write_json
-from shyraq_wire.errors import MalformedPayload
+from shyraq_wire.errors import LocalError, MalformedPayload
 from shyraq_wire.fields import (
     EPOCH,
     HASH,
@@ -22,10 +22,10 @@ from shyraq_wire.fields import (
     read_integer,
     read_list,
     read_match,
+    read_moment,
     read_text,
 )
 from shyraq_wire.keys import KeyId
-from shyraq_wire.moments import parse_moment
 from shyraq_wire.topics import NODE_ID, NodeId
 
 RECEIPT_TYPE: Final = "application/vnd.shyraq.receipt+json;v=1"
@@ -84,8 +84,12 @@ class Receipt:
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
-    """The JSON bytes to sign; `decode_receipt` is the inverse."""
-    return write_json(
+    """The JSON bytes to sign; `decode_receipt` is the inverse.
+
+    Raises:
+        LocalError: `decode_receipt` would refuse the result: it may not travel.
+    """
+    payload = write_json(
         {
             "node": receipt.node,
             "ledger": receipt.ledger,
@@ -106,23 +110,30 @@ def encode_receipt(receipt: Receipt) -> bytes:
             ],
         }
     )
+    try:
+        decode_receipt(payload)
+    except MalformedPayload as error:
+        raise LocalError(f"a receipt that no node could read: {error}") from error
+    return payload
 
 
 def decode_receipt(payload: bytes) -> Receipt:
     """The receipt in a payload of type `RECEIPT_TYPE`.
 
     Raises:
-        MalformedPayload: Not strict JSON, a field is wrong, or intervals overlap.
+        MalformedPayload: Not strict JSON, a field is wrong, intervals overlap, or one epoch
+            stands twice.
     """
     source = read_json(payload)
-    at = read_text(source, "at", limit=32)
-    parse_moment(at)
+    epochs = read_list(source, "epochs", _read_epoch, limit=MAX_INTERVALS)
+    if len({each.epoch for each in epochs}) != len(epochs):
+        raise MalformedPayload("epochs: each epoch once is due")
     return Receipt(
         node=NodeId(read_match(source, "node", NODE_ID)),
         ledger=read_match(source, "ledger", EPOCH),
         key=KeyId(read_match(source, "key", HASH)),
-        at=at,
-        epochs=read_list(source, "epochs", _read_epoch, limit=MAX_INTERVALS),
+        at=read_moment(source, "at"),
+        epochs=epochs,
         refused=read_list(source, "refused", _read_refusal, limit=MAX_REFUSED),
     )
 

@@ -10,7 +10,7 @@ from typing import cast, get_args
 
 from shyraq_wire.chain import Position, is_valid_start
 from shyraq_wire.codec import read_json, write_json
-from shyraq_wire.errors import MalformedPayload
+from shyraq_wire.errors import LocalError, MalformedPayload
 from shyraq_wire.failure import is_failure
 from shyraq_wire.fields import (
     EPOCH,
@@ -20,12 +20,13 @@ from shyraq_wire.fields import (
     read_integer,
     read_list,
     read_match,
+    read_moment,
     read_object,
     read_optional_text,
+    read_part,
     read_text,
     read_word,
 )
-from shyraq_wire.moments import parse_moment
 from shyraq_wire.report import (
     MAX_EVENTS,
     MAX_MEASUREMENTS,
@@ -48,9 +49,9 @@ def encode_report(report: Report) -> bytes:
     """The JSON bytes to sign; `decode_report` is the inverse.
 
     Raises:
-        ValueError: A number is not finite or a text has a lone surrogate.
+        LocalError: `decode_report` would refuse the result: it may not travel.
     """
-    return write_json(
+    payload = write_json(
         {
             "node": report.node,
             "epoch": report.epoch,
@@ -70,6 +71,11 @@ def encode_report(report: Report) -> bytes:
             "private_sha256": report.private_sha256,
         }
     )
+    try:
+        decode_report(payload)
+    except MalformedPayload as error:
+        raise LocalError(f"a report that no collector could read: {error}") from error
+    return payload
 
 
 def encode_measurement(measurement: Measurement) -> dict[str, object]:
@@ -100,11 +106,8 @@ def decode_report(payload: bytes) -> Report:
         MalformedPayload: Not strict JSON, or a field is missing or wrong; the text names it.
     """
     source = read_json(payload)
-    clock, config = read_object(source, "clock"), read_object(source, "config")
-    vitals = source.get("vitals")
     position = decode_position(source)
-    moment = read_text(source, "at", limit=32)
-    parse_moment(moment)
+    absent = source.get("vitals") is None
     return Report(
         node=NodeId(read_match(source, "node", NODE_ID)),
         epoch=read_match(source, "epoch", EPOCH),
@@ -112,21 +115,16 @@ def decode_report(payload: bytes) -> Report:
         prev=position.prev,
         boot_id=read_text(source, "boot_id", limit=64),
         uptime_ms=read_integer(source, "uptime_ms"),
-        at=moment,
-        clock=ClockState(
-            source=cast("ClockSource", read_word(clock, "source", _CLOCK_SOURCES)),
-            error_ms=_optional_integer(clock, "error_ms"),
-        ),
+        at=read_moment(source, "at"),
+        clock=read_part(source, "clock", _read_clock),
         software=read_text(source, "software", limit=128),
-        config=ConfigRef(
-            version=read_integer(config, "version"), sha256=read_match(config, "sha256", HASH)
-        ),
+        config=read_part(source, "config", _read_config),
         beacon=read_optional_text(source, "beacon", limit=1024),
         kind=cast("Kind", read_word(source, "kind", _KINDS)),
         measurements=read_list(source, "measurements", decode_measurement, limit=MAX_MEASUREMENTS),
         events=read_list(source, "events", _read_event, limit=MAX_EVENTS),
-        vitals=None if vitals is None else _json(read_object(source, "vitals")),
-        private_sha256=read_optional_text(source, "private_sha256", limit=64),
+        vitals=None if absent else _json(read_object(source, "vitals")),
+        private_sha256=_optional_hash(source, "private_sha256"),
     )
 
 
@@ -157,6 +155,19 @@ def decode_measurement(source: Object) -> Measurement:
         duration_ms=read_duration_ms(source, "duration_ms"),
         steps=read_list(source, "steps", _read_step, limit=MAX_STEPS),
         result=_json(read_object(source, "result")),
+    )
+
+
+def _read_clock(source: Object) -> ClockState:
+    return ClockState(
+        source=cast("ClockSource", read_word(source, "source", _CLOCK_SOURCES)),
+        error_ms=_optional_integer(source, "error_ms"),
+    )
+
+
+def _read_config(source: Object) -> ConfigRef:
+    return ConfigRef(
+        version=read_integer(source, "version"), sha256=read_match(source, "sha256", HASH)
     )
 
 
@@ -191,6 +202,10 @@ def _read_offset_ms(source: Object, name: str) -> int:
 
 def _optional_integer(source: Object, name: str) -> int | None:
     return None if source.get(name) is None else read_integer(source, name)
+
+
+def _optional_hash(source: Object, name: str) -> str | None:
+    return None if source.get(name) is None else read_match(source, name, HASH)
 
 
 def _json(value: Object) -> Mapping[str, Json]:
