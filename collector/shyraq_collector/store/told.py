@@ -1,0 +1,82 @@
+"""What each node of a batch is to be told: segments stored, frames refused.
+
+Read at the end of the batch's own transaction, so that a receipt names nothing that is not
+committed with it. The rules for choosing among many segments stand in `segments`.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from shyraq_collector.store.segments import Segment, layers
+from shyraq_wire.receipt import MAX_INTERVALS, EpochReceipt, Refusal
+
+_BRANCHES: Final = 8
+"""Segments looked at around one seq; more than one only where a chain forks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptContent:
+    """What one receipt says, before it is dated and signed."""
+
+    epochs: tuple[EpochReceipt, ...]
+    refused: tuple[Refusal, ...]
+
+
+def receipts(
+    connection: sqlite3.Connection, node_no: int, places: Iterable[tuple[str, int]]
+) -> tuple[ReceiptContent, ...]:
+    """The receipts for one node, to be published in this order.
+
+    Args:
+        connection: Inside the batch's transaction.
+        node_no: The node's number.
+        places: The (epoch, seq) of its frames in this batch, oldest first.
+    """
+    hit: dict[tuple[str, int, str], Segment] = {}
+    for epoch, seq in reversed(list(places)):
+        for segment in _segments_at(connection, node_no, epoch, seq):
+            hit[(epoch, segment.hi, segment.sha256)] = segment
+    others = [
+        Segment(epoch=epoch, lo=lo, hi=hi, sha256=sha256.hex())
+        for epoch, lo, hi, sha256 in connection.execute(
+            "SELECT epoch, lo, hi, hi_sha256 FROM epoch JOIN seen ON epoch.no = seen.epoch_no "
+            "WHERE node_no = ? ORDER BY epoch.no DESC, hi DESC LIMIT ?",
+            (node_no, MAX_INTERVALS),
+        )
+    ]
+    refused = tuple(
+        Refusal(epoch=epoch, seq=seq, sha256=sha256.hex(), reason=reason)
+        for epoch, seq, sha256, reason in connection.execute(
+            "SELECT epoch, seq, sha256, reason FROM refusal WHERE node_no = ? ORDER BY no",
+            (node_no,),
+        )
+    )
+    contents = layers(
+        list(hit.values()),
+        [each for each in others if (each.epoch, each.hi, each.sha256) not in hit],
+    )
+    return tuple(ReceiptContent(epochs=epochs, refused=refused) for epochs in contents)
+
+
+def _segments_at(
+    connection: sqlite3.Connection, node_no: int, epoch: str, seq: int
+) -> list[Segment]:
+    """The segments that hold this seq: one, or a few where the chain forks.
+
+    Asked from both ends, each along an index: a plain range condition would walk all the
+    segments of an epoch whose spool was thinned out.
+    """
+    found: dict[int, Segment] = {}
+    for condition in ("hi >= :seq ORDER BY hi", "lo <= :seq ORDER BY lo DESC"):
+        rows = connection.execute(
+            "SELECT seen.no, lo, hi, hi_sha256 FROM seen WHERE epoch_no = "  # noqa: S608  # fixed texts
+            "(SELECT no FROM epoch WHERE node_no = :node_no AND epoch = :epoch) "
+            f"AND {condition} LIMIT {_BRANCHES}",
+            {"node_no": node_no, "epoch": epoch, "seq": seq},
+        )
+        for no, lo, hi, sha256 in rows:
+            if lo <= seq <= hi:
+                found[no] = Segment(epoch=epoch, lo=lo, hi=hi, sha256=sha256.hex())
+    return list(found.values())
