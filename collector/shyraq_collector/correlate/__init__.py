@@ -1,0 +1,17 @@
+"""From arrivals to scores: who is silent against their own habit, and is it more than chance?
+
+`pace`      every time threshold, as one frozen value
+`line`      one line: its learned habit, its drop rate, what it is worth as evidence
+`roster`    all lines: arrivals in, transitions up → missing → absent out
+`lattice`   the fixed tree of groups of one country, with their counts
+`edge`      test: too many lines fell at once
+`level`     test: too many lines are down, whenever they fell
+`quality`   test: rates and round trips against the same hours of the day
+`target`    test: one target fails for one network
+`health`    is it us? canaries, holds, how far the past may be judged
+`scope`     the narrowest set of networks, regions and access that explains who is down
+`finding`   what a test found in a group
+
+Pure: no clock, no disk, no network. Instants come in as POSIX seconds, conclusions go out as
+values. Nothing here knows what an incident is; that is `shyraq_collector.incidents`.
+"""

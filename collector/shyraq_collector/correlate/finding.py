@@ -1,0 +1,65 @@
+"""What a test found in a group, and the thresholds it is held against.
+
+Thresholds come from independent noise and were then held against shared-cause noise (`make score`):
+suspected at 10 nats, confirmed at 13. Beyond the score a group must have three lines at two sites
+down and thirty per cent of those that could have fallen; few lines must stay down a while, because
+a street feeder or a provider's night reboot takes three lines together and gives them back.
+"""
+
+from dataclasses import dataclass
+
+from shyraq_collector.correlate.lattice import GroupKey
+from shyraq_collector.correlate.line import Line
+from shyraq_collector.facts.fleet import Instant
+from shyraq_collector.facts.incidents import TestName
+
+SUSPECT_NATS = 10.0
+CONFIRM_NATS = 13.0
+DOWN_SHARE_MIN = 0.3
+LINES_MIN = 3
+SITES_MIN = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One group, one test, one judged instant.
+
+    Attributes:
+        key: The group.
+        test: Which test.
+        score: In nats against chance.
+        eligible: Lines that could have fallen: up now, or fallen since `since`.
+        down: Of them, fallen; a site counts once.
+        sites: Different sites among the fallen.
+        since: Begin of the window that was judged.
+        lines: The fallen lines.
+    """
+
+    key: GroupKey
+    test: TestName
+    score: float
+    eligible: int
+    down: int
+    sites: int
+    since: Instant
+    lines: tuple[Line, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the eligible lines that fell."""
+        return self.down / self.eligible
+
+    @property
+    def observable(self) -> bool:
+        """Whether the group has enough eligible lines to say anything."""
+        return self.eligible >= LINES_MIN
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the group, taken alone, passes as suspected."""
+        return (
+            self.score >= SUSPECT_NATS
+            and self.down >= LINES_MIN
+            and self.sites >= SITES_MIN
+            and self.share >= DOWN_SHARE_MIN
+        )

@@ -1,0 +1,215 @@
+"""One line: what is its habit, how often does it drop, what is its silence worth?
+
+Habit. The last 32 gaps between arrivals give a median and a 90th percentile; the leash, after which
+the line counts as missing, is the larger of 2.1 medians and 1.1 times the 90th percentile (canaries
+and controls: 1.5 and 1.05, so that our own fault is always seen first). Nothing else knows whether
+a line beats each minute, five times an hour or once an hour. A gap runs from the newest word to the
+moment the next was *known*, so a node that always delivers late simply has a longer leash.
+
+Drop rate. Three bands (overdue by 0, 1 and 3 steps, a step being the leash) each keep a count of
+entries and the time spent inside, over a memory of 28 days, with a gamma prior worth one day. The
+chance that an innocent line is silent now, having fallen within the last w seconds, is at most
+rate × w and at most the share of its life it spends that silent; over the bands it reached, the
+smallest of these.
+
+Not here: counting in groups (`lattice`), transitions (`roster`).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.facts.fleet import Instant, LineKey
+
+LineState: TypeAlias = Literal["new", "up", "missing", "absent"]
+"""new: not known, or no longer (a panel stopped sampling it). up: heard within its habit. missing:
+silent or known unreachable, and counted. absent: announced or chronic, and not counted."""
+
+GAPS_LEARNED = 32
+GAPS_NEEDED = 8
+BANDS = (0.0, 1.0, 3.0)
+"""How many steps overdue a line must be to enter a band."""
+PRIOR_DROPS = (0.6, 0.5, 0.4)
+PRIOR_DAYS = 1.0
+PRIOR_SHARE = (0.03, 0.025, 0.02)
+MEMORY_DAYS = 28.0
+INNOCENT_MIN, INNOCENT_MAX = 1e-5, 0.5
+NEVER = -math.inf
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Line:
+    """A line and all that is remembered of it; owned and moved by `Roster`.
+
+    Attributes:
+        key: Site, ISP, access and place.
+        watcher: True for canaries and controls: shorter leash, never evidence.
+        state: See `LineState`.
+        last_heard: Newest instant at which it was up.
+        last_word: When the newest word about it (up or down) was known.
+        leash_s: Silence longer than this makes it missing; infinite while the habit is unknown.
+        median_s: Its usual gap; 0 while unknown.
+        missing_since: When it crossed its leash, or the instant of the `down` word.
+        known_down: Its newest live word was `down`.
+        explicit: It gives live `down` words: its silence means "unknown", not "down".
+        changes: Words that differ from the one before; `repeats`: words that do not.
+        excused_until: Its silence proves nothing before this instant (holds, announcements).
+        bucket: Where it sits in the roster's wheel, if it does.
+        recent: Gaps collected since the habit was last learned.
+        wanted: How many to collect before learning.
+        learned: A habit is known, from arrivals or as a prior.
+        counts: Entries into each band, decayed.
+        silent_s: Time spent in each band, decayed.
+        observed_s: Time watched, decayed; `observed_to`: until when.
+        groups: Indices of its groups in the lattice.
+        nodes: How many nodes speak for it.
+        lag_s: How late its newest arrival was.
+        tiny_s: Shorter gaps are doubles and bursts, not habit.
+        case: Id of the incident that has claimed it, if any; learning is frozen meanwhile.
+    """
+
+    key: LineKey
+    watcher: bool = False
+    nodes: int = 1
+    state: LineState = "new"
+    last_heard: Instant = NEVER
+    last_word: Instant = NEVER
+    lag_s: float = 0.0
+    leash_s: float = math.inf
+    median_s: float = 0.0
+    tiny_s: float = 0.0
+    missing_since: Instant = NEVER
+    known_down: bool = False
+    explicit: bool = False
+    changes: int = 0
+    repeats: int = 0
+    excused_until: Instant = NEVER
+    case: str | None = None
+    bucket: int | None = None
+    recent: list[float] = field(default_factory=list)
+    wanted: int = GAPS_NEEDED
+    learned: bool = False
+    counts: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    silent_s: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    observed_s: float = 0.0
+    observed_to: Instant = NEVER
+    groups: tuple[int, ...] = ()
+
+    def assume(self, cadence_s: float) -> None:
+        """Give the habit as a prior: the configured heartbeat, until arrivals say otherwise."""
+        self.median_s = cadence_s
+        self.tiny_s = 0.1 * cadence_s
+        self.leash_s = self._leash(cadence_s, cadence_s)
+        self.learned = True
+        self.wanted = GAPS_LEARNED
+
+    def learn(self) -> None:
+        """Turn the gaps collected into a habit; called each time enough of them are there."""
+        gaps = sorted(self.recent)
+        self.recent.clear()
+        median = gaps[len(gaps) // 2]
+        late = gaps[min(len(gaps) - 1, (len(gaps) * 9) // 10)]
+        leash = self._leash(median, late)
+        if not self.learned:
+            # Few gaps say little about the tail: begin with a wide leash.
+            self.leash_s = leash * (1.0 + 2.0 / len(gaps))
+        else:
+            self.leash_s += 0.25 * (leash - self.leash_s)
+        self.median_s = median
+        self.tiny_s = 0.1 * median
+        self.learned = True
+        self.wanted = GAPS_LEARNED
+
+    def _leash(self, median: float, late: float) -> float:
+        if self.watcher:
+            return max(1.5 * median, 1.05 * late)
+        return max(2.1 * median, 1.1 * late)
+
+    def observe(self, until: Instant, pace: Pace) -> None:
+        """Let quiet time count: decay the memory and add the time since the last call."""
+        if self.observed_to == NEVER:
+            self.observed_to = until
+            return
+        passed = until - self.observed_to
+        if passed <= 0:
+            return
+        keep = math.exp(-passed / (MEMORY_DAYS * pace.day_s))
+        self.observed_s = self.observed_s * keep + passed
+        for band in range(len(BANDS)):
+            self.counts[band] *= keep
+            self.silent_s[band] *= keep
+        self.observed_to = until
+
+    @property
+    def step_s(self) -> float:
+        """One step of overdue time: the leash, or one sample of a panel."""
+        if self.explicit:
+            return self.median_s
+        return self.leash_s if math.isfinite(self.leash_s) else 0.0
+
+    def remember(self, overdue_s: float) -> None:
+        """Count an absence that has ended, or a chronic one, in every band it reached."""
+        step = self.step_s
+        for band, steps in enumerate(BANDS):
+            beyond = overdue_s - steps * step
+            if beyond > 0:
+                self.counts[band] += 1.0
+                self.silent_s[band] += beyond
+
+    def innocent(self, now: Instant, window_s: float, pooled: "Pooled", pace: Pace) -> float:
+        """Chance that an innocent line is as silent as this one now, having fallen in the window.
+
+        Args:
+            now: The judged instant.
+            window_s: Length of the window in which it fell.
+            pooled: What the lines of its country do on average; the prior.
+            pace: Time scale.
+
+        Returns:
+            A probability between 1e-5 and 0.5.
+        """
+        self.observe(now, pace)
+        prior_s = PRIOR_DAYS * pace.day_s
+        overdue, step = now - self.missing_since, self.step_s
+        chance = INNOCENT_MAX
+        for band, steps in enumerate(BANDS):
+            if overdue < steps * step:
+                break
+            rate = (pooled.rate[band] * prior_s + self.counts[band]) / (prior_s + self.observed_s)
+            share = (pooled.share[band] * prior_s + self.silent_s[band]) / (
+                prior_s + self.observed_s
+            )
+            chance = min(chance, rate * window_s, share)
+        return max(chance, INNOCENT_MIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """What the lines of one country do on average: the prior of each of them.
+
+    Attributes:
+        rate: Drops a second, per band.
+        share: Share of life spent that silent, per band.
+    """
+
+    rate: tuple[float, ...]
+    share: tuple[float, ...]
+
+
+def pool(lines: Iterable[Line], pace: Pace) -> Pooled:
+    """Average over lines, with the built-in prior worth ten days of one line."""
+    lines = list(lines)
+    prior_s = 10.0 * pace.day_s
+    observed = prior_s + sum(line.observed_s for line in lines)
+    return Pooled(
+        rate=tuple(
+            (10.0 * PRIOR_DROPS[band] + sum(line.counts[band] for line in lines)) / observed
+            for band in range(len(BANDS))
+        ),
+        share=tuple(
+            (PRIOR_SHARE[band] * prior_s + sum(line.silent_s[band] for line in lines)) / observed
+            for band in range(len(BANDS))
+        ),
+    )

@@ -1,0 +1,340 @@
+"""All lines of the fleet: words in, transitions out.
+
+1. A live arrival keeps its line `up`; little else happens on that path, it runs by the million.
+2. A live `down` word (a panel sample) moves it to `missing` at once. From then on the line is
+   explicit: its silence means unknown, not down.
+3. `advance` moves to `missing` every line whose leash ended before the judged instant. Each line
+   that is up sits once in a wheel of buckets, one bucket a heartbeat, so quiet lines cost nothing.
+4. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
+   of the past and never counts as an arrival.
+5. A line missing for a day that no incident has claimed is chronic: `absent` until heard again.
+
+Not here: scores (`edge`, `level`), incidents.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shyraq_collector.correlate.lattice import Lattice
+from shyraq_collector.correlate.line import NEVER, Line, LineState, Pooled, pool
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.facts.fleet import Instant, LineKey, NodeId, Placement
+
+PANEL_SHARE = 0.25
+"""From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
+
+STALE_LEASHES = 3.0
+"""A panel that has not sampled a line for so many leashes no longer knows it."""
+
+
+class Late(NamedTuple):
+    """A back-filled word: what was true at `at`, known only at `known_at`."""
+
+    line: Line
+    at: Instant
+    known_at: Instant
+    up: bool
+
+
+@dataclass(slots=True)
+class Country:
+    """The lines of one country.
+
+    Attributes:
+        code: ISO code.
+        pooled: What its lines do on average.
+        beat_s: Its usual gap between words, at least one heartbeat.
+        lattice: Its groups.
+        lines: By key, in the order they were placed.
+        missing: Those missing now, claimed or not, in the order they fell.
+        explicit: How many give `down` words.
+        changed: Something happened since the country was last judged.
+        pooled_at: When `pooled` and `beat_s` were last renewed.
+    """
+
+    code: str
+    pooled: Pooled
+    beat_s: float
+    lattice: Lattice = field(default_factory=Lattice)
+    lines: dict[LineKey, Line] = field(default_factory=dict)
+    missing: dict[LineKey, Line] = field(default_factory=dict)
+    explicit: int = 0
+    changed: bool = False
+    pooled_at: Instant = NEVER
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether enough lines give `down` words that one `up` is already a state."""
+        return self.explicit >= max(3.0, PANEL_SHARE * len(self.lines))
+
+
+class Roster:
+    """Who is up, who is missing, and since when."""
+
+    def __init__(self, *, pace: Pace, cadence_s: float | None) -> None:
+        """Start with nobody.
+
+        Args:
+            pace: Time scale.
+            cadence_s: The configured heartbeat, given to each new line as a prior; None where
+                every habit must be learned from arrivals alone.
+        """
+        self.pace = pace
+        self.countries: dict[str, Country] = {}
+        self.watchers: dict[NodeId, Line] = {}
+        self.late: list[Late] = []
+        self._cadence_s = cadence_s
+        self._by_node: dict[NodeId, Line] = {}
+        self._wheel: dict[int, list[Line]] = {}
+        self.wheel_at: int | None = None
+
+    def place(self, placement: Placement) -> None:
+        """Add a node, or move it to another line."""
+        self.forget(placement.node)
+        if placement.role == "sensor":
+            country = self._country(placement.country)
+            line = country.lines.get(placement.line)
+            if line is None:
+                line = country.lines[placement.line] = Line(key=placement.line, nodes=0)
+                line.groups = country.lattice.join(line.key)
+            line.nodes += 1
+        else:
+            line = self.watchers[placement.node] = Line(key=placement.line, watcher=True)
+        if self._cadence_s is not None and not line.learned:
+            line.assume(self._cadence_s)
+        self._by_node[placement.node] = line
+
+    def forget(self, node: NodeId) -> None:
+        """Take a node out; its line goes with its last node."""
+        line = self._by_node.pop(node, None)
+        if line is None or self.watchers.pop(node, None) is not None:
+            return
+        line.nodes -= 1
+        if line.nodes == 0:
+            self.move(line, "absent")
+            country = self.countries[line.key.country]
+            country.lattice.leave(line.groups)
+            del country.lines[line.key]
+
+    def knows(self, node: NodeId) -> bool:
+        """Whether the node has been placed."""
+        return node in self._by_node
+
+    def line(self, node: NodeId) -> Line:
+        """The line a node speaks for; KeyError for a node that was never placed."""
+        return self._by_node[node]
+
+    def heard(self, node: NodeId, at: Instant, known_at: Instant) -> None:
+        """A node was up at `at`, and this was known at `known_at`."""
+        line = self._by_node[node]
+        gap = known_at - line.last_heard
+        lag = known_at - at
+        leash = line.leash_s
+        if line.state == "up" and gap <= leash and lag <= leash:
+            if at > line.last_heard:  # noqa: PLR1730 - max() is a call; this runs by the million
+                line.last_heard = at
+            line.last_word = known_at
+            line.lag_s = lag
+            line.repeats += 1
+            if gap > line.tiny_s:
+                line.recent.append(gap)
+                if len(line.recent) >= line.wanted:
+                    line.learn()
+        elif lag > leash and line.learned:
+            self.late.append(Late(line, at, known_at, up=True))
+        else:
+            self._heard_again(line, at, known_at, gap)
+
+    def down(self, node: NodeId, at: Instant, known_at: Instant) -> None:
+        """A node was unreachable at `at`, and this was known at `known_at`."""
+        line = self._by_node[node]
+        if known_at - at > 2.0 * line.lag_s + self.pace.minute_s / 12.0:
+            # Later than its arrivals are: the node's own word, given after its return.
+            self.late.append(Late(line, at, known_at, up=False))
+            return
+        together = line.nodes > 1 and at - line.last_heard < line.leash_s
+        if line.watcher or together or at < line.last_heard:
+            return
+        self._become_explicit(line)
+        if line.known_down:
+            line.repeats += 1
+        else:
+            line.changes += 1
+        self._collect(line, known_at - line.last_word)
+        line.known_down = True
+        line.last_word = known_at
+        if line.state in {"up", "new"}:
+            self.move(line, "missing" if line.last_heard != NEVER else "absent", at)
+
+    def advance(self, horizon: Instant) -> None:
+        """Move every line whose leash ended at or before `horizon` to `missing`."""
+        last = math.floor(horizon / self.pace.heartbeat_s)
+        if self.wheel_at is None:
+            self.wheel_at = min(self._wheel, default=last + 1)
+        for bucket in range(self.wheel_at, last + 1):
+            for line in self._wheel.pop(bucket, ()):
+                line.bucket = None
+                if line.state == "up":
+                    self._check(line, horizon)
+        self.wheel_at = max(self.wheel_at, last + 1)
+        for country in self.countries.values():
+            if horizon - country.pooled_at >= self.pace.hour_s:
+                self._renew(country, horizon)
+
+    def excuse(self, since: Instant, until: Instant) -> None:
+        """Silence that began after `since` proves nothing before `until`: a fault of our own."""
+        for country in self.countries.values():
+            for line in country.lines.values():
+                fell = line.state == "missing" and line.missing_since >= since
+                if line.state == "up" or fell:
+                    line.excused_until = max(line.excused_until, until)
+                if fell and line.case is None and not line.known_down:
+                    self.move(line, "up")
+
+    def move(self, line: Line, state: LineState, since: Instant = NEVER) -> None:
+        """Put a line into a state and keep every count right.
+
+        Args:
+            line: The line; watchers have no counts.
+            state: Where to.
+            since: For missing: since when.
+        """
+        before, line.state = line.state, state
+        if line.watcher:
+            return
+        country = self.countries[line.key.country]
+        country.changed = True
+        if before == "up" and state != "up":
+            country.lattice.count(line.groups, -1)
+        elif state == "up" and before != "up":
+            country.lattice.count(line.groups, 1)
+        if state == "missing":
+            line.missing_since = since
+            country.missing[line.key] = line
+        else:
+            country.missing.pop(line.key, None)
+        if state == "up":
+            self._schedule(line, line.last_heard + line.leash_s)
+
+    def leave_out(self, lines: Iterable[Line]) -> None:
+        """Take lines out of every count until they are heard again."""
+        for line in list(lines):
+            self.move(line, "absent")
+
+    def resume(self, wheel_at: int | None) -> None:
+        """Rebuild counts and wheel from the lines' own states, after a snapshot was loaded."""
+        self._wheel.clear()
+        self.wheel_at = wheel_at
+        for country in self.countries.values():
+            for line in country.lines.values():
+                if line.state == "up":
+                    country.lattice.count(line.groups, 1)
+                if line.bucket is not None:
+                    self._wheel.setdefault(line.bucket, []).append(line)
+
+    # -- the rarer paths -------------------------------------------------------------------------
+
+    def _heard_again(self, line: Line, at: Instant, known_at: Instant, gap: float) -> None:
+        if line.watcher:
+            line.state = "up"
+        else:
+            self._account(line, at, gap)
+        line.lag_s = known_at - at
+        line.last_heard = max(line.last_heard, at)
+        line.last_word = known_at
+        if line.known_down:
+            line.known_down = False
+            line.changes += 1
+        if math.isfinite(gap) and line.case is None and line.state != "absent":
+            self._collect(line, gap)
+        if line.state != "up" and (line.learned or line.explicit or self._in_panel(line)):
+            self.move(line, "up")
+
+    def _account(self, line: Line, at: Instant, gap: float) -> None:
+        """An absence ended: it goes on the line's own record unless something explains it."""
+        line.observe(at, self.pace)
+        if line.case is not None or at < line.excused_until:
+            return
+        if line.state == "missing":
+            line.remember(at - line.missing_since)
+        elif line.state == "up" and gap > line.leash_s and not line.explicit:
+            line.remember(gap - line.leash_s)
+
+    def _collect(self, line: Line, gap: float) -> None:
+        if math.isfinite(gap) and gap > line.tiny_s:
+            line.recent.append(gap)
+            if len(line.recent) >= line.wanted:
+                line.learn()
+                if line.state == "up":
+                    self._schedule(line, line.last_heard + line.leash_s)
+
+    def _in_panel(self, line: Line) -> bool:
+        return not line.watcher and self.countries[line.key.country].is_panel
+
+    def _become_explicit(self, line: Line) -> None:
+        if line.explicit:
+            return
+        country = self.countries[line.key.country]
+        line.explicit = True
+        was_panel = country.is_panel
+        country.explicit += 1
+        if country.is_panel and not was_panel:
+            for other in country.lines.values():
+                if other.state == "new" and other.last_heard != NEVER:
+                    self.move(other, "up")
+
+    def _check(self, line: Line, horizon: Instant) -> None:
+        """A line's turn in the wheel: is its leash over, or when must it be looked at again?"""
+        if line.explicit:
+            logs_changes_only = line.repeats <= line.changes
+            due = math.inf if logs_changes_only else line.last_word + STALE_LEASHES * line.leash_s
+        else:
+            due = max(line.last_heard + line.leash_s, line.excused_until)
+        if due > horizon:
+            self._schedule(line, min(due, horizon + self.pace.day_s))
+        elif line.explicit:
+            self.move(line, "new")
+        else:
+            self.move(line, "missing", due)
+
+    def _schedule(self, line: Line, due: Instant) -> None:
+        if line.bucket is not None or not math.isfinite(due):
+            return
+        bucket = math.ceil(due / self.pace.heartbeat_s)
+        if self.wheel_at is not None:
+            bucket = max(bucket, self.wheel_at)
+        line.bucket = bucket
+        self._wheel.setdefault(bucket, []).append(line)
+
+    def _renew(self, country: Country, horizon: Instant) -> None:
+        """Once an hour: averages, the country's usual gap, and the chronic absentees."""
+        chronic: Iterable[Line] = [
+            line
+            for line in country.missing.values()
+            if line.case is None and horizon - line.missing_since > self.pace.day_s
+        ]
+        for line in chronic:
+            line.observe(horizon, self.pace)
+            line.remember(horizon - line.missing_since)
+            self.move(line, "absent")
+        medians = []
+        for line in country.lines.values():
+            if line.state == "up" and line.case is None:
+                line.observe(horizon, self.pace)
+            if line.learned and line.state in {"up", "missing"}:
+                medians.append(line.median_s)
+        if medians:
+            medians.sort()
+            country.beat_s = max(medians[len(medians) // 2], self.pace.heartbeat_s)
+        country.pooled = pool(country.lines.values(), self.pace)
+        country.pooled_at = horizon
+
+    def _country(self, code: str) -> Country:
+        country = self.countries.get(code)
+        if country is None:
+            country = self.countries[code] = Country(
+                code=code, pooled=pool((), self.pace), beat_s=self.pace.heartbeat_s
+            )
+        return country

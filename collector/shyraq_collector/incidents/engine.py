@@ -1,0 +1,210 @@
+"""The engine: words in, ticks, timeline entries out.
+
+How the app uses it:
+
+1. `Engine(pace=…, placements=…, cadence_s=…)`; one `place` for each node that the registry adds.
+2. After each commit, for every report in it: `heard` for a live one, `word` for back-fill and panel
+   samples. Canaries and controls are nodes like the others, with their role in the placement.
+3. `absent` for announced absences, `hold` for every disconnect or late tick of our own.
+4. At each absolute multiple of the heartbeat: `tick(at, watermark=…)`. Entries come back as values,
+   to be stored and published; `snapshot()` is stored in the same transaction, with the cursor.
+5. After a crash: the same constructor, then `restore(snapshot)`, then the arrivals since the
+   cursor. The same incidents come out, with the same ids.
+
+It reads no clock and does no I/O. Nothing in it looks ahead: a word counts from its `known_at` on.
+"""
+
+from collections.abc import Iterable
+
+from shyraq_collector.correlate.health import Health, share_overdue
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.correlate.roster import Roster
+from shyraq_collector.facts.fleet import Instant, NodeId, Placement
+from shyraq_collector.facts.incidents import (
+    Entry,
+    Evidence,
+    GroupStatus,
+    Incident,
+    Interval,
+    Scope,
+)
+from shyraq_collector.facts.signals import Absence
+from shyraq_collector.incidents.case import Case, incident_id
+from shyraq_collector.incidents.now import group_statuses
+from shyraq_collector.incidents.snapshot import freeze, thaw
+from shyraq_collector.incidents.tracker import Tracker
+
+BLIND_SHARE = 0.5
+IMPAIRED_MINUTES = 15.0
+
+
+class Engine:
+    """From arrivals to incidents, for a whole fleet."""
+
+    def __init__(
+        self,
+        *,
+        pace: Pace,
+        placements: Iterable[Placement] = (),
+        cadence_s: float | None = None,
+    ) -> None:
+        """Start with an empty memory.
+
+        Args:
+            pace: Heartbeat and time scale.
+            placements: The registry now.
+            cadence_s: The configured heartbeat as a prior for every node; None: learn it.
+        """
+        self.pace = pace
+        self.roster = Roster(pace=pace, cadence_s=cadence_s)
+        self.health = Health()
+        self._trackers: dict[str, Tracker] = {}
+        self._faults: list[Case] = []
+        for placement in placements:
+            self.place(placement)
+
+    # -- words in ----------------------------------------------------------------------------------
+
+    def place(self, placement: Placement) -> None:
+        """Add a node or move it to another line."""
+        self.roster.place(placement)
+        for code, country in self.roster.countries.items():
+            if code not in self._trackers:
+                self._trackers[code] = Tracker(self.roster, country, self.pace)
+
+    def forget(self, node: NodeId) -> None:
+        """Take a node out for good."""
+        self.roster.forget(node)
+
+    def knows(self, node: NodeId) -> bool:
+        """Whether the node has been placed."""
+        return self.roster.knows(node)
+
+    def heard(self, node: NodeId, at: Instant, known_at: Instant | None = None) -> None:
+        """A live report: the node was up at `at`.
+
+        Raises:
+            KeyError: The node was never placed.
+        """
+        self.roster.heard(node, at, at if known_at is None else known_at)
+
+    def word(self, node: NodeId, at: Instant, known_at: Instant, *, up: bool) -> None:
+        """A sample or a back-filled word: the node was up, or unreachable, at `at`.
+
+        Raises:
+            KeyError: The node was never placed.
+        """
+        if up:
+            self.roster.heard(node, at, known_at)
+        else:
+            self.roster.down(node, at, known_at)
+
+    def absent(self, absence: Absence) -> None:
+        """A node said that it will be quiet: its line leaves every count until heard again."""
+        line = self.roster.line(absence.node)
+        if line.nodes == 1:
+            self.roster.leave_out([line])
+
+    def hold(self, at: Instant, *, since: Instant) -> None:
+        """Our own side stumbled in [since, at]: silence of that time proves nothing for a hold."""
+        self.health.hold(self.roster, at=at, since=since, pace=self.pace)
+
+    # -- judging -----------------------------------------------------------------------------------
+
+    def tick(self, at: Instant, *, watermark: Instant | None = None) -> list[Entry]:
+        """Judge everything that can be judged at `at`, an absolute multiple of the heartbeat.
+
+        Args:
+            at: The tick's instant; also when its entries are published.
+            watermark: Oldest arrival received and not yet given to the engine; None: none waits.
+
+        Returns:
+            New timeline entries, in the order in which they came to be.
+        """
+        self.health.look(self.roster, at, self.pace)
+        now = self.health.horizon(self.roster, at)
+        if watermark is not None:
+            now = min(now, watermark)
+        self.roster.advance(now)
+        said = self._own_fault(at)
+        watched = any(line.learned for line in self.roster.watchers.values())
+        for code in sorted(self._trackers):
+            said += self._trackers[code].judge(now, at, watched=watched)
+        self.roster.late.clear()
+        return said
+
+    def _own_fault(self, at: Instant) -> list[Entry]:
+        """The watchers are silent and so are the nodes: our fault, told as such."""
+        case = self._faults[-1] if self._faults and not self._faults[-1].is_final else None
+        blind = self.health.blind_since
+        if blind is None:
+            return self._end_fault(case, at) if case is not None else []
+        if case is not None and case.is_open:
+            return []
+        share = share_overdue(self.roster, at)
+        if share < BLIND_SHARE:
+            return []
+        if case is None or case.state == "restored":
+            case = self._new_fault(blind, at, share)
+            self._faults.append(case)
+            note = "the canaries are silent too: our own fault"
+            return [case.say(None, at=blind, published_at=at, note=note)]
+        if case.state == "suspected" and at - blind >= IMPAIRED_MINUTES * self.pace.minute_s:
+            return [case.say("confirm", at=at, published_at=at, note="our view is impaired")]
+        return []
+
+    def _new_fault(self, blind: Instant, at: Instant, share: float) -> Case:
+        lines = sum(len(c.lines) for c in self.roster.countries.values())
+        codes = sorted(self.roster.countries)
+        return Case(
+            id=incident_id("collector-fault", "", at),
+            kind="collector-fault",
+            cause="own-fault",
+            scope=Scope(country=codes[0] if len(codes) == 1 else "", level="nation"),
+            onset=Interval(earliest=blind, latest=at),
+            suspected_at=at,
+            evidence=Evidence(
+                test="health", score=99.0, lines=lines, down=round(share * lines), sites=0
+            ),
+        )
+
+    def _end_fault(self, case: Case, at: Instant) -> list[Entry]:
+        if case.is_open:
+            return [case.say("restore", at=at, published_at=at, note="the canaries are back")]
+        if case.state == "suspected":
+            return [case.say("dismiss", at=at, published_at=at, note="the canaries are back")]
+        if at - (case.restored_at or at) >= self.pace.day_s:
+            return [case.say("close", at=at, published_at=at, note="quiet for a day")]
+        return []
+
+    # -- memory ------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Everything learned and said, as JSON; the same memory gives the same bytes."""
+        return freeze(self.roster, self.health, self._trackers, self._faults)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take over a snapshot; the engine must be new, with the placements of today.
+
+        Lines that are no longer placed are forgotten; new ones begin without a habit.
+
+        Raises:
+            ValueError: Not a snapshot, or of another version: start with an empty memory.
+        """
+        thaw(snapshot, self.roster, self.health, self._trackers, self._faults)
+
+    # -- answers -----------------------------------------------------------------------------------
+
+    def incidents(self) -> list[Incident]:
+        """Every incident of this memory, oldest first."""
+        cases = [case for code in sorted(self._trackers) for case in self._trackers[code].cases]
+        cases += self._faults
+        return [c.summary() for c in sorted(cases, key=lambda c: (c.suspected_at, c.id))]
+
+    def groups(self) -> list[GroupStatus]:
+        """Every group of every country as it stands now."""
+        return [
+            status
+            for code in sorted(self.roster.countries)
+            for status in group_statuses(self.roster.countries[code])
+        ]

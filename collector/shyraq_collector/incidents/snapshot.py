@@ -1,0 +1,130 @@
+"""The engine's memory as bytes, so that it can be committed together with the arrival cursor.
+
+Kept: per line its habit, drop record and state; per group its quiet record; health; every case with
+its timeline. Not kept: what the registry knows (placements) and what follows from the rest (counts,
+wheel). A snapshot of another version is refused, never guessed at.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from shyraq_collector.correlate.health import Health
+from shyraq_collector.correlate.lattice import GroupKey
+from shyraq_collector.correlate.line import Line, Pooled
+from shyraq_collector.correlate.roster import Country, Roster
+from shyraq_collector.facts.fleet import LineKey
+from shyraq_collector.incidents.case import Case
+from shyraq_collector.incidents.codec import Find, decode, encode
+from shyraq_collector.incidents.tracker import Tracker
+
+VERSION = 1
+PLACED = frozenset({"key", "watcher", "nodes", "groups"})
+KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
+OF_COUNTRY = ("beat_s", "changed", "pooled_at")
+
+
+def freeze(
+    roster: Roster, health: Health, trackers: Mapping[str, Tracker], faults: list[Case]
+) -> bytes:
+    """The memory as JSON bytes."""
+    memory = {
+        "version": VERSION,
+        "wheel_at": roster.wheel_at,
+        "health": encode(health),
+        "watchers": {node: _of_line(line) for node, line in roster.watchers.items()},
+        "countries": {code: _of_country(c) for code, c in roster.countries.items()},
+        "trackers": {
+            code: {
+                "quiet_s": tracker.quiet_s,
+                "judged_to": tracker.judged_to,
+                "cases": encode(tracker.cases),
+            }
+            for code, tracker in trackers.items()
+        },
+        "faults": encode(faults),
+    }
+    return json.dumps(memory, separators=(",", ":"), sort_keys=True).encode()
+
+
+def thaw(
+    data: bytes,
+    roster: Roster,
+    health: Health,
+    trackers: Mapping[str, Tracker],
+    faults: list[Case],
+) -> None:
+    """Fill a new engine's parts from a snapshot.
+
+    Raises:
+        ValueError: Not a snapshot of this version.
+    """
+    memory = json.loads(data)
+    if not isinstance(memory, dict) or memory.get("version") != VERSION:
+        raise ValueError(f"not a snapshot of version {VERSION}")
+    find = _finder(roster)
+    kept: Health = decode(Health, memory["health"], find)
+    for field in fields(Health):
+        setattr(health, field.name, getattr(kept, field.name))
+    for node, words in memory["watchers"].items():
+        if node in roster.watchers:
+            _to_line(roster.watchers[node], words)
+    for code, words in memory["countries"].items():
+        if code in roster.countries:
+            _to_country(roster.countries[code], words, find)
+    for code, words in memory["trackers"].items():
+        if code in trackers:
+            trackers[code].quiet_s = words["quiet_s"]
+            trackers[code].judged_to = words["judged_to"]
+            trackers[code].cases[:] = decode(list[Case], words["cases"], find)
+    faults[:] = decode(list[Case], memory["faults"], find)
+    roster.resume(memory["wheel_at"])
+
+
+def _finder(roster: Roster) -> Find:
+    def find(key: LineKey) -> Line | None:
+        country = roster.countries.get(key.country)
+        return None if country is None else country.lines.get(key)
+
+    return find
+
+
+def _of_line(line: Line) -> dict[str, Any]:
+    return {name: encode(getattr(line, name)) for name in KEPT}
+
+
+def _to_line(line: Line, words: dict[str, Any]) -> None:
+    for name in KEPT:
+        setattr(line, name, words[name])
+
+
+def _of_country(country: Country) -> dict[str, Any]:
+    return {name: getattr(country, name) for name in OF_COUNTRY} | {
+        "pooled": encode(country.pooled),
+        "lines": [[encode(key), _of_line(line)] for key, line in country.lines.items()],
+        "missing": encode(list(country.missing)),
+        "groups": [
+            [encode(group.key), group.share_s, group.square_s]
+            for group in country.lattice.groups
+            if group.share_s
+        ],
+    }
+
+
+def _to_country(country: Country, words: dict[str, Any], find: Find) -> None:
+    for name in OF_COUNTRY:
+        setattr(country, name, words[name])
+    country.pooled = decode(Pooled, words["pooled"], find)
+    for key, of_line in words["lines"]:
+        line = find(LineKey(*key))
+        if line is not None:
+            _to_line(line, of_line)
+    country.explicit = sum(line.explicit for line in country.lines.values())
+    keys = [LineKey(*key) for key in words["missing"]]
+    country.missing = {key: country.lines[key] for key in keys if key in country.lines}
+    groups = {group.key: group for group in country.lattice.groups}
+    for key, share_s, square_s in words["groups"]:
+        group = groups.get(GroupKey(*key))
+        if group is not None:
+            group.share_s, group.square_s = share_s, square_s
