@@ -1,0 +1,37 @@
+"""What this node sees of the network: probes, each a few explicit steps.
+
+`PROBES` names them; each takes a target and the edges, and returns what it saw. Failures on
+the network are data in the steps and never leave as exceptions; an exception is a bug. The
+ladder has no target: see `ladder.LadderProbe`.
+
+    step, classify, limits     how a step is timed, and the words for its failure; the ceilings
+    target, edges              what is measured; what a probe may touch
+    certificates               what a chain is worth to the agent's own bundle
+    lookup, connect, handshake, request, alive
+                               single actions, each behind one step
+    reach                      the steps that several probes begin with
+    dns, tcp, tls, web, ladder the probes; they do not know each other
+
+Nothing here concludes: no verdict is made on a node.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from shyraq_agent.measure import dns, tcp, tls, web
+from shyraq_agent.measure.edges import Edges
+from shyraq_agent.measure.step import RawMeasurement
+from shyraq_agent.measure.target import Target, TargetKind
+
+Probe = Callable[[Target, Edges], Awaitable[RawMeasurement]]
+
+PROBES: Final[Mapping[str, Probe]] = MappingProxyType(
+    {"dns": dns.measure, "tcp": tcp.measure, "tls": tls.measure, "web": web.measure}
+)
+"""Probe by name, as it stands in a measurement's `probe`."""
+
+PROBE_OF_KIND: Final[Mapping[TargetKind, str]] = MappingProxyType(
+    {"url": "web", "endpoint": "tls", "name": "dns"}
+)
+"""The probe that a target gets when no other is asked for."""

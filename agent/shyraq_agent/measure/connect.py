@@ -1,0 +1,83 @@
+"""Connects: a plain TCP connection to one checked address, and bytes over it.
+
+`Stream` is asyncio's reader and writer with the two things a probe needs: every arrival is
+timed, and the end of the other side's data is an empty read, never an exception, so that a FIN
+and a reset stay two things.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from shyraq_agent.measure.step import Notes
+from shyraq_wire.report import Json
+
+_MAX_SAMPLES: Final = 64
+_READ_BYTES: Final = 16 * 1024
+
+
+class Stream:
+    """One open TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Wrap an open connection.
+
+        Args:
+            reader: Its reader.
+            writer: Its writer.
+        """
+        self._reader = reader
+        self._writer = writer
+        self._samples: list[Json] = []
+        self._elapsed_ms: Callable[[], float] = lambda: 0.0
+
+    def watch(self, elapsed_ms: Callable[[], float], notes: Notes) -> None:
+        """Note from now on when how many bytes arrive, as pairs [ms, bytes], at most 64.
+
+        Args:
+            elapsed_ms: A stopwatch.
+            notes: Get the field `received`.
+        """
+        began_ms = elapsed_ms()
+        self._samples = []
+        self._elapsed_ms = lambda: elapsed_ms() - began_ms
+        notes["received"] = self._samples
+
+    async def read(self, max_bytes: int = _READ_BYTES) -> bytes:
+        """What has arrived, at least one byte; empty once the other side has closed.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        data = await self._reader.read(max_bytes)
+        if data and len(self._samples) < _MAX_SAMPLES:
+            self._samples.append((round(self._elapsed_ms(), 3), len(data)))
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send; returns when the operating system has taken most of it.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+    def close(self) -> None:
+        """Drop the connection at once; nothing that is still unsent is waited for."""
+        self._writer.transport.abort()
+
+
+async def connect(address: str, port: int) -> Stream:
+    """A connection to an address that the policy has let pass.
+
+    Args:
+        address: One IP address, never a name.
+        port: 1 to 65535.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    reader, writer = await asyncio.open_connection(address, port)
+    return Stream(reader, writer)
