@@ -50,7 +50,7 @@ class Plan:
         """The router of a home in a network."""
         return self._at(network, 1)
 
-    def responder(self, network: int = 0) -> str:
+    def responder(self, network: int) -> str:
         """The collector's echo as seen from a network."""
         return self._at(network, 3)
 

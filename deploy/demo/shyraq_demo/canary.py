@@ -1,20 +1,16 @@
 """Proof that a switch took effect: a client of our own tries, and must meet what was ordered.
 
-    ordered            what the canary must meet
-    Pass               an answer
-    Cut, Drop          no connection, only silence
-    Refuse             a refusal
-    Reset              a connection, then a reset
-    Hang               a connection, then silence
-    Slow               an answer, not before the delay
-    Divert             the impostor's answer
-
-An old connection through a cut door must fall silent too: `Standing` is opened before the cut,
-must get no answer and no FIN while it lasts, and its answer when it ends.
+ordered            what the canary must meet
+Pass               an answer
+Cut, Drop          no connection, only silence
+Refuse             a refusal
+Reset              a connection, then a reset
+Hang               a connection, then silence
+Slow               an answer, not before the delay
+Divert             the impostor's answer
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import time
@@ -59,11 +55,6 @@ def ask_site(name: str, *, tls: bool) -> Question:
         mark=f"<h1>{name}</h1>".encode(),
         tls_name=name if tls else None,
     )
-
-
-def ask_responder() -> Question:
-    """A word to echo."""
-    return Question(says=b"shyraq-demo-canary", mark=b"shyraq-demo-canary")
 
 
 async def prove(at: Endpoint, treatment: Treatment, question: Question) -> None:
@@ -130,6 +121,20 @@ async def _converse(client: socket.socket, question: Question) -> Outcome:
         writer.transport.abort()
 
 
+async def ask_datagram(at: Endpoint, says: bytes, patience_s: float) -> bytes | None:
+    """The answer to one datagram, or None for silence."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(at)
+        try:
+            async with asyncio.timeout(patience_s):
+                await loop.sock_sendall(client, says)
+                return await loop.sock_recv(client, _CHUNK_BYTES)
+        except (TimeoutError, ConnectionRefusedError):
+            return None
+
+
 def _expected(treatment: Treatment) -> Outcome:
     match treatment:
         case Pass() | Slow():
@@ -146,80 +151,3 @@ def _expected(treatment: Treatment) -> Outcome:
             return "diverted"
         case _:
             assert_never(treatment)
-
-
-class Standing:
-    """A connection to the broker that is there before a cut, through it and after it."""
-
-    _PING: Final = b"\xc0\x00"
-    """MQTT PINGREQ (section 3.12)."""
-    _PONG: Final = b"\xd0\x00"
-
-    def __init__(self, at: Endpoint, client_id: str) -> None:
-        """Nothing is opened yet.
-
-        Args:
-            at: A door to the broker.
-            client_id: Unique at the broker.
-        """
-        self._at = at
-        self._question = ask_broker(client_id)
-        self._socket: socket.socket | None = None
-
-    async def open(self) -> None:
-        """Connect and be welcomed.
-
-        Raises:
-            EffectError: The door or the broker does not answer.
-        """
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.setblocking(False)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await loop.sock_connect(self._socket, self._at)
-                await loop.sock_sendall(self._socket, self._question.says)
-                welcome = await loop.sock_recv(self._socket, len(self._question.mark))
-        except OSError as error:
-            raise EffectError(f"no broker behind {self._at[0]}:{self._at[1]}: {error}") from error
-        if welcome != self._question.mark:
-            raise EffectError(f"no welcome from the broker behind {self._at[0]}:{self._at[1]}")
-
-    async def prove_silence(self) -> None:
-        """Ask, and return if neither an answer nor an end of the connection comes.
-
-        Raises:
-            EffectError: Something came.
-        """
-        loop = asyncio.get_running_loop()
-        if self._socket is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SILENCE_S):
-                await loop.sock_sendall(self._socket, self._PING)
-                came = await loop.sock_recv(self._socket, len(self._PONG))
-                raise EffectError(f"the cut at {self._at[0]}:{self._at[1]} lets {came!r} through")
-
-    async def prove_return(self) -> None:
-        """Return once the answer that was held back has come; the connection is then closed.
-
-        Raises:
-            EffectError: It does not come.
-        """
-        if self._socket is None:
-            return
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                came = await asyncio.get_running_loop().sock_recv(self._socket, len(self._PONG))
-        except OSError as error:
-            raise EffectError(f"nothing returns through {self._at[0]}:{self._at[1]}") from error
-        finally:
-            self.close()
-        if came != self._PONG:
-            raise EffectError(f"{came!r} returns through {self._at[0]}:{self._at[1]}")
-
-    def close(self) -> None:
-        """Drop the connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None

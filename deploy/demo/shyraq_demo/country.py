@@ -1,8 +1,7 @@
 """The whole country on loopback: servers, networks, and the faults of a story put on them.
 
 `begin` opens everything; `turn` brings every network to what the story's faults mean at a
-moment and returns when canaries have proved it. Resolvers are proved by `check_names`, which
-asks each of them about every site.
+moment and returns when canaries have proved it.
 """
 
 import asyncio
@@ -11,12 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import dns.message
-import dns.rcode
-import dns.rdatatype
-
 from shyraq_demo.addresses import (
-    ECHO_PORT,
     HTTP_PORT,
     TLS_PORT,
     Plan,
@@ -24,10 +18,8 @@ from shyraq_demo.addresses import (
     network_of_cell,
 )
 from shyraq_demo.authority import Authority, found
-from shyraq_demo.errors import EffectError
 from shyraq_demo.network import Network
-from shyraq_demo.origin import Echo, Server, forged_page
-from shyraq_demo.resolver import Deny, Ignore, Lie, Trick
+from shyraq_demo.origin import Server, forged_page
 from shyraq_demo.story import Cell, Story, cells
 from shyraq_demo.treatment import Impostor, Orders, faults_on, orders
 
@@ -50,7 +42,6 @@ class Country:
         authority = found("Shyraq demo root")
         self.bundle.write_bytes(authority.pem())
         self._servers = _servers(story, plan, authority, directory)
-        self._responder = Echo(at=(plan.responder(), ECHO_PORT))
         self.networks: Final[Mapping[Network, Cell | None]] = _networks(story, plan)
         self._impostor = Impostor(
             tls=(plan.impostor(), TLS_PORT), http=(plan.impostor(), HTTP_PORT), lie=plan.nobody(0)
@@ -64,7 +55,6 @@ class Country:
         """
         for server in self._servers:
             await server.open()
-        await self._responder.open(tcp=True)
         for network in self.networks:
             await network.open()
 
@@ -72,7 +62,6 @@ class Country:
         """Close everything."""
         for network in self.networks:
             await network.close()
-        await self._responder.close()
         for server in self._servers:
             await server.close()
 
@@ -84,8 +73,6 @@ class Country:
         """
         due = {network: self._orders(cell, heartbeats) for network, cell in self.networks.items()}
         await asyncio.gather(*(network.obey(order) for network, order in due.items()))
-        for network, order in due.items():
-            self._check_names(network, order)
 
     def forget_standing(self) -> None:
         """Drop the canaries that stand through a cut, because the broker itself goes."""
@@ -94,38 +81,6 @@ class Country:
 
     def _orders(self, cell: Cell | None, heartbeats: float) -> Orders:
         return orders(self._story.sites, faults_on(self._story, cell, heartbeats), self._impostor)
-
-    def _check_names(self, network: Network, order: Orders) -> None:
-        for site in self._story.sites:
-            query = dns.message.make_query(site.name, dns.rdatatype.A)
-            answer = network.resolver.answer(query.to_wire())
-            expected = "silence" if order.silent else _word(order.tricks.get(site.name))
-            if (found_word := _word_of(answer, self._impostor.lie)) != expected:
-                raise EffectError(
-                    f"resolver {network.resolver.at[0]} on {site.name}: "
-                    f"{expected} was due, the canary met {found_word}"
-                )
-
-
-def _word(trick: Trick | None) -> str:
-    match trick:
-        case None:
-            return "truth"
-        case Lie():
-            return "lie"
-        case Deny():
-            return "denial"
-        case Ignore():
-            return "silence"
-
-
-def _word_of(answer: bytes | None, lie: str) -> str:
-    if answer is None:
-        return "silence"
-    message = dns.message.from_wire(answer)
-    if message.rcode() == dns.rcode.NXDOMAIN:
-        return "denial"
-    return "lie" if lie in message.answer[0].to_text() else "truth"
 
 
 def _servers(story: Story, plan: Plan, authority: Authority, directory: Path) -> tuple[Server, ...]:

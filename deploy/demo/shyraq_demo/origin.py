@@ -1,8 +1,8 @@
-"""The servers beyond the networks: one origin per site, the impostor, and the responder.
+"""The servers beyond the networks: one origin per site, and the impostor.
 
 An origin answers any request with a small page, over TLS and in the clear. The impostor is
 what a censor puts in their place: for every site a certificate from its own root, and in the
-clear a page that says no. The responder echoes, over TCP and UDP.
+clear a page that says no.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
-from shyraq_demo.datagrams import Datagrams
 from shyraq_demo.door import BACKLOG, Endpoint
 from shyraq_demo.errors import WorldError
 
@@ -70,53 +69,6 @@ class Server:
                 await reader.readuntil(b"\r\n\r\n")
                 writer.write(self._answer)
                 await writer.drain()
-        writer.close()
-
-
-class Echo:
-    """The responder: whatever comes goes back, over TCP; over UDP while not silent."""
-
-    def __init__(self, *, at: Endpoint) -> None:
-        """Nothing is opened yet.
-
-        Args:
-            at: Where to listen, TCP and UDP alike.
-        """
-        self.at: Final = at
-        self.silent = False
-        self._datagrams = Datagrams(at=at, answer=lambda data: None if self.silent else data)
-        self._server: asyncio.Server | None = None
-
-    async def open(self, *, tcp: bool) -> None:
-        """Begin to echo.
-
-        Args:
-            tcp: Whether to listen on TCP too; a network's own echo has a door for that.
-
-        Raises:
-            WorldError: The address is taken.
-        """
-        self._datagrams.open()
-        if not tcp:
-            return
-        try:
-            self._server = await asyncio.start_server(self._serve, *self.at, backlog=BACKLOG)
-        except OSError as error:
-            raise WorldError(f"cannot echo at {self.at[0]}:{self.at[1]}: {error}") from error
-
-    async def close(self) -> None:
-        """Stop echoing."""
-        self._datagrams.close()
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_IDLE_S):
-                while data := await reader.read(_MAX_HEAD_BYTES):
-                    writer.write(data)
-                    await writer.drain()
         writer.close()
 
 

@@ -61,7 +61,7 @@ class Resolver:
             records: IPv4 address by name, both in lower case.
         """
         self.at: Final = at
-        self._records = dict(records)
+        self.records: Final = dict(records)
         self._tricks: dict[str, Trick] = {}
         self._silent = False
         self._datagrams = Datagrams(at=at, answer=self.answer)
@@ -102,7 +102,7 @@ class Resolver:
             return None
         name = question.name.to_text(omit_final_dot=True).lower()
         response = dns.message.make_response(message, recursion_available=True)
-        address = self._records.get(name)
+        address = self.records.get(name)
         match self._tricks.get(name):
             case None:
                 pass

@@ -2,7 +2,7 @@
 
 Rules, in this order:
 
-1. a cut acts on everything; a border cut on what lies abroad: the broker, the responder, and
+1. a cut acts on everything; a border cut on what lies abroad: the broker, the echo, and
    sites abroad. The gateway of a home is never touched;
 2. else the fault on the site that began last decides how its door treats clients;
 3. and the fault on its name that began last decides what the resolver says.
@@ -34,7 +34,7 @@ class Orders:
     """How one network is to treat its own nodes."""
 
     abroad: Treatment
-    """Of the broker and the responder."""
+    """Of the broker and the echo."""
     tls: Mapping[str, Treatment]
     """By site."""
     http: Mapping[str, Treatment]
