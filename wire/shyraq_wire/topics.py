@@ -3,6 +3,7 @@
     shyraq/1/<shard>/node/<node id>/<channel>       report, session up; receipt, control down
     shyraq/1/fleet/config                           signed configuration, retained
     shyraq/1/log/checkpoint                         signed log checkpoint, retained
+    shyraq/1/canary                                 the collector's own loop through the broker
 
 The shard, s00 to s63, follows from the node id, so that several collectors can divide the
 fleet by subscription. The node id in the topic, in the client certificate and in the signed
@@ -24,6 +25,7 @@ PREFIX: Final = "shyraq/1"
 SHARD_COUNT: Final = 64
 FLEET_CONFIG: Final = f"{PREFIX}/fleet/config"
 LOG_CHECKPOINT: Final = f"{PREFIX}/log/checkpoint"
+CANARY: Final = f"{PREFIX}/canary"
 
 NODE_ID: Final = re.compile(r"[a-z0-9-]{8,32}")
 _NODE_TOPIC = re.compile(
