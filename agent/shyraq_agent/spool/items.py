@@ -74,6 +74,8 @@ class Standing:
     """Frames given up for want of room, in ranges that no stored report has closed yet."""
     refused: int
     """Frames that the collector said it will never store."""
+    floor_ms: int
+    """A wall-clock moment known to have passed; 0: none known."""
     ledger: str | None
     """The ledger that the newest receipt spoke for; None: no receipt ever came."""
 

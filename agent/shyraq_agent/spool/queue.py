@@ -7,11 +7,13 @@ state, only a frame that is sent later.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from shyraq_agent.errors import LocalError
 from shyraq_agent.spool.database import open_database
 from shyraq_agent.spool.items import Applied, Outgoing, Place, Standing, Stored
 from shyraq_agent.spool.rows import Rows
@@ -130,4 +132,7 @@ class Spool:
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except sqlite3.Error as error:
+            raise LocalError(f"the spool's disk fails: {error}") from error

@@ -183,6 +183,7 @@ class Rows:
             held_bytes=self._held_bytes,
             dropped=self._integer("SELECT coalesce(sum(hi - lo + 1), 0) FROM dropped"),
             refused=self._integer("SELECT count(*) FROM refused"),
+            floor_ms=self._floor_ms,
             ledger=None if ledger is None else str(ledger[0]),
         )
 
