@@ -1,8 +1,9 @@
 """Requests: one GET or HEAD over a connection that is already open and already judged.
 
-httpx names the URL and the headers, httpcore's HTTP/1.1 machine speaks over our stream; neither
-opens a socket, follows a redirect, keeps a cookie, or reads a proxy from the environment. A page
-is read up to `Limits.body_bytes`; its hash, size and title are kept, and its text only when it
+httpx names the URL and the headers, h11 (the HTTP/1.1 machine inside httpx) reads the answer;
+neither opens a socket, follows a redirect, keeps a cookie, or reads a proxy from the environment.
+httpx itself is not let to connect: its errors do not tell a TCP time-out from a TLS one. A page is
+read up to `Limits.body_bytes`; its hash, size and title are kept, and its text only when it
 is short. The content is asked for unpacked, so nothing here inflates anything. Noted:
 
     status, http_version, header_names, headers (a few values)
@@ -12,12 +13,12 @@ is short. The content is asked for unpacked, so nothing here inflates anything. 
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
-from typing import Final, Literal, Protocol, cast
+from typing import Final, Literal, Protocol
 
-import httpcore
+import h11
 import httpx
 
 from shyraq_agent.measure.classify import StepFailed
@@ -44,6 +45,8 @@ _KEPT_HEADERS: Final = (
     "server",
     "via",
 )
+_READ_BYTES = 16 * 1024
+_MAX_HEAD_BYTES = 64 * 1024
 _MAX_HEADERS = 64
 _MAX_NAME_LENGTH = 64
 _MAX_VALUE_LENGTH = 512
@@ -106,66 +109,66 @@ async def fetch(
         OSError: The connection or the TLS layer broke.
         StepFailed: The server closed early, or the answer is not HTTP.
     """
-    request = httpx.Request(method, url, headers=HEADERS)
     began_ms = elapsed_ms()
     stream.watch(elapsed_ms, notes)
-    adapter = _Adapter(stream)
-    origin = httpcore.URL(str(request.url.copy_with(fragment=None))).origin
-    connection = httpcore.AsyncHTTP11Connection(
-        origin=origin, stream=cast("httpcore.AsyncNetworkStream", adapter)
-    )
+    machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
+    await stream.write(_head(machine, httpx.Request(method, url, headers=HEADERS)))
     try:
-        response = await connection.handle_async_request(
-            httpcore.Request(method, bytes(str(request.url), "ascii"), headers=request.headers.raw)
-        )
+        response = await _next_event(machine, stream)
+        while isinstance(response, h11.InformationalResponse):
+            response = await _next_event(machine, stream)
+        if not isinstance(response, h11.Response):
+            raise StepFailed("eof_error")  # closed before a word was said
         notes["first_byte_ms"] = round(elapsed_ms() - began_ms, 3)
         _note_head(response, notes)
-        body, is_whole = await _read_body(response, max_body_bytes)
-    except httpcore.RemoteProtocolError as error:
-        raise StepFailed("eof_error" if adapter.ended else "http_request_failed") from error
+        body, is_whole = await _read_body(machine, stream, max_body_bytes)
+    except h11.RemoteProtocolError as error:
+        ended = machine.trailing_data[1]
+        raise StepFailed("eof_error" if ended else "http_request_failed") from error
     _note_body(body, is_whole=is_whole, content_type=_value(response, "content-type"), notes=notes)
-    location = _value(response, "location") if response.status in _REDIRECTS else None
-    return Page(status=response.status, location=location or None)
+    location = _value(response, "location") if response.status_code in _REDIRECTS else None
+    return Page(status=response.status_code, location=location or None)
 
 
-class _Adapter:
-    """Our stream as httpcore's AsyncNetworkStream; time-outs are the step's own."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self.ended = False
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
-        data = await self._stream.read(max_bytes)
-        self.ended = self.ended or not data
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
-        await self._stream.write(buffer)
-
-    async def aclose(self) -> None:
-        self._stream.close()
+def _head(machine: h11.Connection, request: httpx.Request) -> bytes:
+    """The request as bytes; it has no body."""
+    head = machine.send(
+        h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+    )
+    return (head or b"") + (machine.send(h11.EndOfMessage()) or b"")
 
 
-async def _read_body(response: httpcore.Response, max_bytes: int) -> tuple[bytes, bool]:
+async def _next_event(machine: h11.Connection, stream: ByteStream) -> h11.Event:
+    """The next part of the answer.
+
+    Raises:
+        h11.RemoteProtocolError: It is not HTTP, or was cut short.
+    """
+    while True:
+        event = machine.next_event()
+        if event is h11.PAUSED:
+            raise h11.RemoteProtocolError("the server changed the protocol")
+        if isinstance(event, h11.Event):
+            return event
+        machine.receive_data(await stream.read(_READ_BYTES))
+
+
+async def _read_body(
+    machine: h11.Connection, stream: ByteStream, max_bytes: int
+) -> tuple[bytes, bool]:
     """The first bytes of the body, and whether they are all of it."""
     body = bytearray()
-    chunks = response.aiter_stream()
-    try:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > max_bytes:
-                return bytes(body[:max_bytes]), False
-    finally:
-        await response.aclose()
+    while isinstance(event := await _next_event(machine, stream), h11.Data):
+        body += event.data
+        if len(body) > max_bytes:
+            return bytes(body[:max_bytes]), False
     return bytes(body), True
 
 
-def _note_head(response: httpcore.Response, notes: Notes) -> None:
-    version = response.extensions.get("http_version", b"")
-    notes["status"] = response.status
-    notes["http_version"] = version.decode("latin-1") if isinstance(version, bytes) else ""
-    names = dict.fromkeys(name.decode("latin-1").lower() for name, _ in response.headers)
+def _note_head(response: h11.Response, notes: Notes) -> None:
+    notes["status"] = response.status_code
+    notes["http_version"] = response.http_version.decode("latin-1")
+    names = dict.fromkeys(name.decode("latin-1") for name, _ in response.headers)
     notes["header_names"] = [name[:_MAX_NAME_LENGTH] for name in names][:_MAX_HEADERS]
     notes["headers"] = {
         name: value for name in _KEPT_HEADERS if (value := _value(response, name)) is not None
@@ -194,10 +197,9 @@ def _decode(body: bytes, content_type: str) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")  # JSON takes no lone surrogate
 
 
-def _value(response: httpcore.Response, name: str) -> str | None:
-    wanted: Iterable[bytes] = (
-        value for each, value in response.headers if each.lower() == name.encode()
-    )
-    for value in wanted:
-        return value.decode("latin-1")[:_MAX_VALUE_LENGTH]
+def _value(response: h11.Response, name: str) -> str | None:
+    """The first value of a header; h11 gives names in lower case."""
+    for each, value in response.headers:
+        if each == name.encode():
+            return value.decode("latin-1")[:_MAX_VALUE_LENGTH]
     return None
