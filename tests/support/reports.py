@@ -113,12 +113,12 @@ def json_objects() -> st.SearchStrategy[Mapping[str, Json]]:
     )
     values: st.SearchStrategy[Any] = leaves
     for _ in range(3):
-        values = leaves | st.lists(values, max_size=3) | _objects_of(values)
+        values = leaves | st.lists(values, max_size=2) | _objects_of(values)
     return _objects_of(values)
 
 
 def _objects_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.dictionaries(st.text(max_size=8), values, max_size=3)
+    return st.dictionaries(st.text(max_size=8), values, max_size=2)
 
 
 def offsets_ms() -> st.SearchStrategy[int]:
@@ -149,14 +149,14 @@ def steps() -> st.SearchStrategy[Step]:
 
 
 def measurements() -> st.SearchStrategy[Measurement]:
-    """Any measurement of at most three steps."""
+    """Any measurement of at most two steps."""
     return st.builds(
         Measurement,
         probe=st.text(max_size=32),
         target=st.text(max_size=64),
         started_offset_ms=offsets_ms(),
         duration_ms=durations_ms(),
-        steps=st.lists(steps(), max_size=3).map(tuple),
+        steps=st.lists(steps(), max_size=2).map(tuple),
         result=json_objects(),
     )
 
@@ -173,7 +173,7 @@ def events() -> st.SearchStrategy[Event]:
 
 @st.composite
 def reports(draw: st.DrawFn) -> Report:
-    """Any report, of at most three measurements and three events."""
+    """Any report, of at most two measurements and two events."""
     seq = draw(st.just(0) | counts())
     return Report(
         node=draw(node_ids()),
@@ -191,8 +191,8 @@ def reports(draw: st.DrawFn) -> Report:
         config=ConfigRef(version=draw(counts()), sha256=draw(hashes())),
         beacon=draw(st.none() | st.text(max_size=64)),
         kind=draw(st.sampled_from(get_args(Kind))),
-        measurements=tuple(draw(st.lists(measurements(), max_size=3))),
-        events=tuple(draw(st.lists(events(), max_size=3))),
+        measurements=tuple(draw(st.lists(measurements(), max_size=2))),
+        events=tuple(draw(st.lists(events(), max_size=2))),
         vitals=draw(st.none() | json_objects()),
         private_sha256=draw(st.none() | hashes()),
     )

@@ -10,7 +10,10 @@ from typing import Final
 
 from shyraq_wire.errors import MalformedPayload
 
-_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_FORM = re.compile(
+    r"(?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z", re.ASCII
+)
+"""The hour is bounded because newer Pythons read 24:00 as the next day's midnight."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_EPOCH_MS: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in milliseconds since 1970."""
@@ -37,17 +40,11 @@ def parse_moment(text: str) -> int:
     Raises:
         MalformedPayload: Any other form, a day that does not exist, or a year before 1970.
     """
-    problem = "a moment like 2022-01-05T10:30:00.000Z is due"
+    problem = "a moment like 2022-01-05T10:30:00.000Z is due, from 1970 on"
     if not _FORM.fullmatch(text):
         raise MalformedPayload(problem)
     try:
         elapsed = datetime.fromisoformat(text) - _EPOCH
     except ValueError as error:
         raise MalformedPayload(problem) from error
-    if elapsed < timedelta(0):
-        raise MalformedPayload("a moment from 1970 on is due")
-    epoch_ms = elapsed // timedelta(milliseconds=1)
-    # Newer Pythons read 24:00:00 as the next day's midnight, which has another text.
-    if epoch_ms > MAX_EPOCH_MS or format_moment(epoch_ms) != text:
-        raise MalformedPayload(problem)
-    return epoch_ms
+    return elapsed // timedelta(milliseconds=1)
