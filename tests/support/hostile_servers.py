@@ -29,14 +29,19 @@ LOOPBACK = "127.0.0.1"
 
 @asynccontextmanager
 async def tcp_server(
-    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = LOOPBACK
+    behaviour: Behaviour,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = LOOPBACK,
+    port: int = 0,
 ) -> AsyncIterator[int]:
-    """A TCP server on a free port.
+    """A TCP server.
 
     Args:
         behaviour: What it does with each connection.
         tls: Shake hands first.
         host: Address to listen on.
+        port: 0 for a free one.
     """
     connections: set[asyncio.Task[None]] = set()
 
@@ -51,7 +56,7 @@ async def tcp_server(
             connections.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(on_connection, host, 0, ssl=tls)
+    server = await asyncio.start_server(on_connection, host, port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -141,13 +146,14 @@ def redirect(location: str, *, status: str = "302 Found") -> bytes:
 
 @asynccontextmanager
 async def dns_server(
-    reply: Callable[[bytes], Datagrams], *, host: str = LOOPBACK
+    reply: Callable[[bytes], Datagrams], *, host: str = LOOPBACK, port: int = 0
 ) -> AsyncIterator[int]:
     """A DNS server over UDP, and over TCP on the same port (the first datagram only).
 
     Args:
         reply: What to send for a query.
         host: Address to listen on.
+        port: 0 for a free one.
     """
 
     async def over_tcp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -156,8 +162,11 @@ async def dns_server(
             writer.write(struct.pack("!H", len(data)) + data)
             await writer.drain()
 
-    async with tcp_server(over_tcp, host=host) as port, _datagrams(reply, host, port):
-        yield port
+    async with (
+        tcp_server(over_tcp, host=host, port=port) as bound,
+        _datagrams(reply, host, bound),
+    ):
+        yield bound
 
 
 def dns_answer(
@@ -186,21 +195,22 @@ def dns_answer(
 
 @asynccontextmanager
 async def udp_server(
-    reply: Callable[[bytes], bytes | None] = answer, *, host: str = LOOPBACK
+    reply: Callable[[bytes], bytes | None] = answer, *, host: str = LOOPBACK, port: int = 0
 ) -> AsyncIterator[int]:
     """A UDP server that sends what a function gives; by default the nonce echo.
 
     Args:
         reply: The datagram to send back, or None for silence.
         host: Address to listen on.
+        port: 0 for a free one.
     """
 
     def at_once(query: bytes) -> Datagrams:
         datagram = reply(query)
         return [] if datagram is None else [(0, datagram)]
 
-    async with _datagrams(at_once, host, 0) as port:
-        yield port
+    async with _datagrams(at_once, host, port) as bound:
+        yield bound
 
 
 @asynccontextmanager
