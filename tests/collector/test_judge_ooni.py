@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shyraq_collector.facts.verdicts import OoniRefusal, OoniVerdict
+from shyraq_collector.judge.addresses import agree, is_bogon, only_loopback, strangers
 from shyraq_collector.judge.ooni import judge_ooni, v04, v05_flags, v05_steps
-from shyraq_collector.judge.ooni.addresses import agree, is_bogon, only_loopback, strangers
-from shyraq_collector.judge.ooni.evidence import Page
-from shyraq_collector.judge.ooni.pages import Style, same_page
+from shyraq_collector.judge.pages import Page, Style, same_page
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ooni"
 EXPECTED = list(csv.DictReader((VECTORS / "expected.csv").read_text("utf-8").splitlines()))
@@ -71,6 +70,7 @@ def test_every_rule_has_a_vector() -> None:
     assert ids - decided == hidden_by_dns
 
 
+@settings(deadline=None)  # loaded machines
 @given(row=st.sampled_from(EXPECTED), lie=JSON)
 def test_conclusions_in_the_file_are_ignored(row: dict[str, str], lie: object) -> None:
     """Whatever a file itself concludes changes nothing."""
@@ -97,6 +97,7 @@ def test_conclusions_in_the_file_are_ignored(row: dict[str, str], lie: object) -
     assert _judged(measurement) == before
 
 
+@settings(deadline=None)  # loaded machines
 @given(test_keys=JSON, version=JSON, target=JSON)
 def test_arbitrary_json_never_crashes(test_keys: object, version: object, target: object) -> None:
     """Any JSON under the right test name is judged or refused, never an exception."""
@@ -111,7 +112,7 @@ def test_arbitrary_json_never_crashes(test_keys: object, version: object, target
     assert isinstance(verdict, OoniVerdict | OoniRefusal)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data(), row=st.sampled_from(EXPECTED), junk=JSON)
 def test_damaged_measurements_never_crash(
     data: st.DataObject, row: dict[str, str], junk: object
@@ -230,6 +231,7 @@ def test_addresses_agree_by_number_then_by_network() -> None:
     assert not agree(["not an address"], ["192.0.2.1"], {})
 
 
+@settings(deadline=None)  # loaded machines
 @given(
     st.lists(st.ip_addresses().map(str), max_size=6),
     st.lists(st.ip_addresses().map(str), max_size=6),

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shyraq_collector.judge.ooni import judge_lines
@@ -107,6 +107,7 @@ def test_an_endless_object_is_given_up() -> None:
     assert isinstance(results[-1], Judged)
 
 
+@settings(deadline=None)  # loaded machines
 @given(st.lists(st.text(alphabet='{}[]",:\\ \n1a'), max_size=8))
 def test_arbitrary_text_never_crashes(texts: list[str]) -> None:
     """Any lines give judged or refused results with rising line numbers."""
@@ -115,6 +116,7 @@ def test_arbitrary_text_never_crashes(texts: list[str]) -> None:
     assert all(1 <= result.line <= len(texts) for result in results)
 
 
+@settings(deadline=None)  # loaded machines
 @given(st.lists(st.sampled_from([LINE, PRETTY]), max_size=5))
 def test_every_measurement_gives_one_result(documents: list[str]) -> None:
     """However measurements are written and mixed, each gives exactly one verdict."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shyraq_collector.facts.fleet import Access
 from shyraq_wire.report import Json
 from shyraq_wire.topics import NodeId
 
@@ -54,9 +55,9 @@ class Verdict:
     """What one rule says of one target as seen by one node at one moment."""
 
     node: NodeId
-    isp: str
-    region: str
-    access: str
+    isp: str | None
+    region: str | None
+    access: Access | None
     target: str
     at_ms: int
     """Milliseconds since 1970 UTC of the node's measurement, as the collector dates it."""

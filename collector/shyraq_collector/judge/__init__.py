@@ -1,5 +1,15 @@
 """Observations in, verdicts out: tables of rules with stable ids, pure and recomputable.
 
+`judge`      our own measurements, fed one by one in order of arrival
+`rules`      its table; `reference` prints all tables for docs/reference/rules.md
+`cases`      its memories, and what a rule may ask about an observation
+`controls`   what the controls saw of each target
+`line`       whether a node's own line can be trusted
+`slowness`   handshake times beside neutral ones; `pairs` compares them exactly
+`sightings`  a measurement as observations, in the order of the walk
+`policy`     targets, cadences and strictness
 `engine`     what a rule is; the first that matches speaks
-`ooni`       OONI web_connectivity measurements: judge, import, export
+`pages`, `addresses`, `fields`
+             whether two pages are one, whose an address is, single JSON values
+`ooni`       OONI web_connectivity measurements: judge and export
 """

@@ -5,8 +5,6 @@
 `evidence`      the raw observations and the control as plain values
 `reading`       a JSON object of any quality to evidence, or a refusal
 `fields`        single JSON values of any quality
-`addresses`     whose addresses are whose: networks, bogons, loopback
-`pages`         whether two pages are the same page
 `v04`           rules of version 0.4: one flat table
 `v05_flags`     rules of versions 0.5.0 to 0.5.26: flags per layer
 `v05_steps`     rules from version 0.5.27 on: a walk from the last redirect to the first

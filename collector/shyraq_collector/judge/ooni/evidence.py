@@ -9,24 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shyraq_collector.judge.pages import Page
+
 Generation = Literal["v04", "v05_flags", "v05_steps"]
 """Which rules the probe of that version followed; see `verdict`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What can be compared of a page."""
-
-    status: int
-    """HTTP status; zero or less: none was received."""
-    body_bytes: int
-    """Length of the body; zero or less: none was received."""
-    title: str
-    """Text of the first title element; empty: none."""
-    headers: frozenset[str]
-    """Header names in lower case."""
-    truncated: bool
-    """The body is only a beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

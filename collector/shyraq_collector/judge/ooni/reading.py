@@ -18,17 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shyraq_collector.facts.verdicts import OoniRefusal
-from shyraq_collector.judge.ooni.evidence import (
-    Connect,
-    Control,
-    Evidence,
-    Generation,
-    Handshake,
-    Page,
-    Query,
-    Request,
-)
-from shyraq_collector.judge.ooni.fields import (
+from shyraq_collector.judge.fields import (
     as_body,
     as_failure,
     as_number,
@@ -38,6 +28,16 @@ from shyraq_collector.judge.ooni.fields import (
     tag_value,
     texts,
 )
+from shyraq_collector.judge.ooni.evidence import (
+    Connect,
+    Control,
+    Evidence,
+    Generation,
+    Handshake,
+    Query,
+    Request,
+)
+from shyraq_collector.judge.pages import Page
 
 TEST_NAME: Final = "web_connectivity"
 

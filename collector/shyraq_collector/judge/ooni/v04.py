@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from shyraq_collector.judge.addresses import agree, is_address
 from shyraq_collector.judge.engine import Rule, first_match
-from shyraq_collector.judge.ooni.addresses import agree, is_address
 from shyraq_collector.judge.ooni.evidence import Control, Evidence
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,
@@ -29,7 +29,7 @@ from shyraq_collector.judge.ooni.outcome import (
     UNKNOWN,
     Outcome,
 )
-from shyraq_collector.judge.ooni.pages import Style, same_page
+from shyraq_collector.judge.pages import Style, same_page
 
 NO_SUCH_NAME: Final = frozenset({"dns_nxdomain_error", "dns_lookup_error"})
 """Today's word and the one used before 2019."""

@@ -11,8 +11,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from shyraq_collector.judge.addresses import is_address, is_bogon, is_ipv6, strangers
 from shyraq_collector.judge.engine import Rule, first_match
-from shyraq_collector.judge.ooni.addresses import is_address, is_bogon, is_ipv6, strangers
 from shyraq_collector.judge.ooni.evidence import Connect, Control, Evidence, Query
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,
@@ -24,7 +24,7 @@ from shyraq_collector.judge.ooni.outcome import (
     UNKNOWN,
     Outcome,
 )
-from shyraq_collector.judge.ooni.pages import same_page
+from shyraq_collector.judge.pages import same_page
 
 _NO_IPV6: Final = frozenset({"network_unreachable", "host_unreachable"})
 _REQUEST_FAILURES: Final = frozenset({"connection_reset", "generic_timeout_error", "eof_error"})

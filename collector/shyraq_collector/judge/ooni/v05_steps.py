@@ -9,8 +9,8 @@ If no rule recognises anything, nothing is concluded.
 from collections.abc import Callable
 from typing import Final
 
+from shyraq_collector.judge.addresses import only_loopback
 from shyraq_collector.judge.engine import Rule, walk
-from shyraq_collector.judge.ooni.addresses import only_loopback
 from shyraq_collector.judge.ooni.evidence import Evidence
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shyraq_collector.judge.ooni.addresses import agree
+from shyraq_collector.judge.addresses import agree
 from shyraq_collector.judge.ooni.evidence import (
     Connect,
     Control,
@@ -23,7 +23,7 @@ from shyraq_collector.judge.ooni.evidence import (
     Query,
     Request,
 )
-from shyraq_collector.judge.ooni.pages import same_page
+from shyraq_collector.judge.pages import same_page
 
 Last = Literal["http", "tls", "tcp", "dns"]
 """The last thing tried in an observation."""

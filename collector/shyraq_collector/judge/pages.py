@@ -1,7 +1,7 @@
-"""Whether the page that the probe got is the page that the control got.
+"""Whether the page that a node got is the page that the control got.
 
-ts-017, "http-diff": the same page has the same status and agrees in at least one of body
-length, headers and title. The versions of the probe differ in small things:
+OONI ts-017, "http-diff": the same page has the same status and agrees in at least one of body
+length, headers and title. The versions of OONI's probe differ in small things (ours uses `v043`):
 
 - headers: `cautious` (0.4.0 to 0.4.2, and the flags of 0.5) compares nothing if either side has
   none; it and `v043` take equal sets of names for agreement; all take a shared uncommon name;
@@ -11,9 +11,8 @@ length, headers and title. The versions of the probe differ in small things:
 A truncated body's length and title are never compared.
 """
 
+from dataclasses import dataclass
 from typing import Final, Literal
-
-from shyraq_collector.judge.ooni.evidence import Page
 
 Style = Literal["cautious", "v043", "walk"]
 """Which version's comparison."""
@@ -54,6 +53,22 @@ COMMON_HEADERS: Final = frozenset(
     }
 )
 """Names that any server sends: sharing one proves nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What can be compared of a page."""
+
+    status: int
+    """HTTP status; zero or less: none was received."""
+    body_bytes: int
+    """Length of the body; zero or less: none was received."""
+    title: str
+    """Text of the first title element; empty: none."""
+    headers: frozenset[str]
+    """Header names in lower case."""
+    truncated: bool
+    """The body is only a beginning."""
 
 
 def same_page(probe: Page, control: Page, style: Style) -> bool:

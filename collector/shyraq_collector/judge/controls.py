@@ -1,0 +1,169 @@
+"""What the controls saw of each target, and what they say of one moment.
+
+A control's word on (target, layer, address, moment) is:
+
+    worked    it got through that layer, at that very address, before and after the moment,
+              within the target's cadence
+    failed    it tried, also afterwards, and never got through
+    untried   it measured the target then, but not at that address
+    mixed     it got through only before or only after: the site itself was changing
+    waiting   the time after the moment has not passed yet
+    absent    it did not measure the target then
+
+For DNS and HTTP the address does not matter: any answer, any page. Controls are the nodes abroad;
+for a domestic target they are the sensors of the other networks at home.
+
+Memory: the newest `MEMORY` outcomes of each target.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shyraq_collector.judge.pages import Page
+from shyraq_collector.judge.sightings import Seen, Sighting, Tried
+from shyraq_wire.topics import NodeId
+
+Word = Literal["worked", "failed", "untried", "mixed", "waiting", "absent"]
+
+MEMORY: Final = 512
+"""Outcomes kept of one target: at one a minute, more than eight hours."""
+
+_DEPTH: Final[dict[Tried, int]] = {"dns": 0, "tcp": 1, "tls": 2, "http": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One control's measurement of one target."""
+
+    node: NodeId
+    network: str
+    """A control never speaks against a node of its own network."""
+    abroad: bool
+    sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the controls are asked."""
+
+    target: str
+    tried: Tried
+    address: str | None
+    """None: any address will do; it never matters for DNS and HTTP."""
+    at_ms: int
+    cadence_ms: int
+    now_ms: int
+    """How far time has come; never beyond what has been observed."""
+    domestic: bool
+    network: str
+    """Of the node that is judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the controls say."""
+
+    word: Word
+    nodes: tuple[NodeId, ...] = ()
+    """Who got through; sorted."""
+    networks: int = 0
+    """How many networks they stand in."""
+    page: Page | None = None
+    """The newest page among them."""
+    answers: frozenset[str] = frozenset()
+    """What their own resolvers gave for the name at about that time."""
+
+
+class Controls:
+    """The memory of control outcomes, by target."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._outcomes: dict[str, list[Outcome]] = {}
+
+    def remember(self, outcome: Outcome) -> None:
+        """Keeps one outcome."""
+        kept = self._outcomes.setdefault(outcome.sighting.target, [])
+        insort(kept, outcome, key=_moment)
+        del kept[:-MEMORY]
+
+    def ask(self, question: Question) -> Answer:
+        """The controls' word on one observation."""
+        near = [
+            outcome
+            for outcome in self._within(question)
+            if outcome.network != question.network and (outcome.abroad != question.domestic)
+        ]
+        tried = [(outcome, got) for outcome in near if (got := _got(outcome, question)) is not None]
+        passed = [outcome for outcome, got in tried if got]
+        later = question.now_ms - question.at_ms > question.cadence_ms
+        return Answer(
+            word=_word(question.at_ms, near, tried, later=later),
+            nodes=tuple(sorted({outcome.node for outcome in passed})),
+            networks=len({outcome.network for outcome in passed}),
+            page=_newest_page(passed),
+            answers=frozenset(
+                answer
+                for outcome in near
+                for seen in outcome.sighting.walk
+                for answer in seen.answers
+            ),
+        )
+
+    def _within(self, question: Question) -> list[Outcome]:
+        kept = self._outcomes.get(question.target, [])
+        first = bisect_left(kept, question.at_ms - question.cadence_ms, key=_moment)
+        after = bisect_right(kept, question.at_ms + question.cadence_ms, key=_moment)
+        return kept[first:after]
+
+
+def _moment(outcome: Outcome) -> int:
+    return outcome.sighting.at_ms
+
+
+def _word(
+    at_ms: int, near: list[Outcome], tried: list[tuple[Outcome, bool]], *, later: bool
+) -> Word:
+    passed_before = any(got and outcome.sighting.at_ms <= at_ms for outcome, got in tried)
+    passed_after = any(got and outcome.sighting.at_ms > at_ms for outcome, got in tried)
+    tried_after = any(outcome.sighting.at_ms > at_ms for outcome, _ in tried)
+    if passed_before and passed_after:
+        return "worked"
+    if not later and not (tried_after and not passed_before and not passed_after):
+        return "waiting"
+    if passed_before or passed_after:
+        return "mixed"
+    if tried:
+        return "failed"
+    return "untried" if near else "absent"
+
+
+def _got(outcome: Outcome, question: Question) -> bool | None:
+    """Whether a control got through the layer; None: it did not try."""
+    answers = [_layer_got(seen, question) for seen in _relevant(outcome.sighting.walk, question)]
+    known = [answer for answer in answers if answer is not None]
+    return any(known) if known else None
+
+
+def _relevant(walk: Iterable[Seen], question: Question) -> Iterable[Seen]:
+    if question.address is None or question.tried in ("dns", "http"):
+        return walk
+    return (seen for seen in walk if seen.address == question.address)
+
+
+def _layer_got(seen: Seen, question: Question) -> bool | None:
+    if question.tried == "dns":
+        return seen.failure is None if seen.tried == "dns" else None
+    if seen.tried == "dns" or _DEPTH[seen.tried] < _DEPTH[question.tried]:
+        return None if seen.failure is None else False
+    return _DEPTH[seen.tried] > _DEPTH[question.tried] or seen.failure is None
+
+
+def _newest_page(passed: list[Outcome]) -> Page | None:
+    for outcome in reversed(passed):
+        end = outcome.sighting.end
+        if end is not None and end.page is not None:
+            return end.page
+    return None

@@ -1,0 +1,115 @@
+"""Whether a node's own line can be trusted at a moment: its ladder and its neutral names.
+
+A target that fails while the node reaches nothing, or while names that nobody blocks fail too, is
+no evidence against the target.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.judge.fields import as_number, as_object
+from shyraq_collector.judge.policy import Policy
+from shyraq_collector.judge.sightings import Sighting, sight
+from shyraq_wire.report import Measurement, Tier
+
+_KEPT: Final = 16
+"""Ladders and neutral outcomes of one node."""
+
+_AT_HOME: Final[tuple[Tier, ...]] = ("official_domestic", "domestic")
+_ABROAD: Final[tuple[Tier, ...]] = ("near_abroad", "abroad")
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """What is known of one node's line."""
+
+    no_path: bool
+    suspect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ladder:
+    at_ms: int
+    home_dead: bool
+    abroad_dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Neutral:
+    at_ms: int
+    target: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    ladders: deque[_Ladder] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    neutral: deque[_Neutral] = field(default_factory=lambda: deque(maxlen=_KEPT))
+
+
+class Lines:
+    """The memory of every node's line."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Start with nothing.
+
+        Args:
+            policy: Which targets are neutral, and how long a ladder speaks.
+        """
+        self._policy = policy
+        self._memory: dict[str, _Memory] = {}
+
+    def note(self, placement: Placement, measurement: Measurement, at_ms: int) -> None:
+        """Keeps what a measurement says of its node's line, if anything."""
+        if measurement.probe == "ladder":
+            tiers = as_object(measurement.result.get("tiers"))
+            self._of(placement).ladders.append(
+                _Ladder(at_ms, _dead(tiers, _AT_HOME), _dead(tiers, _ABROAD))
+            )
+        elif self._policy.of(measurement.target).neutral:
+            sighting = sight(measurement, at_ms=at_ms)
+            if sighting is not None and sighting.walk:
+                self._of(placement).neutral.append(
+                    _Neutral(at_ms, measurement.target, sighting.succeeded)
+                )
+
+    def of(self, placement: Placement, sighting: Sighting) -> LineState:
+        """The line's state at the moment of a sighting, as far as is known now."""
+        memory = self._memory.get(placement.node)
+        if memory is None:
+            return LineState(no_path=False, suspect=False)
+        domestic = self._policy.of(sighting.target).domestic
+        ladder = min(
+            memory.ladders, key=lambda each: abs(each.at_ms - sighting.at_ms), default=None
+        )
+        fresh = (
+            ladder is not None and abs(ladder.at_ms - sighting.at_ms) <= self._policy.ladder_age_ms
+        )
+        near = [
+            each.succeeded
+            for each in memory.neutral
+            if each.target != sighting.target
+            and abs(each.at_ms - sighting.at_ms) <= self._policy.of(each.target).cadence_ms
+        ]
+        return LineState(
+            no_path=fresh
+            and ladder is not None
+            and (ladder.home_dead if domestic else ladder.abroad_dead),
+            suspect=bool(near) and not any(near),
+        )
+
+    def _of(self, placement: Placement) -> _Memory:
+        return self._memory.setdefault(placement.node, _Memory())
+
+
+def _dead(tiers: Mapping[str, object], names: tuple[Tier, ...]) -> bool:
+    """Whether tiers were tried and nothing in them answered."""
+    tried = answered = 0
+    for name in names:
+        for counts in as_object(tiers.get(name)).values():
+            tried += as_number(as_object(counts).get("of")) or 0
+            answered += as_number(as_object(counts).get("ok")) or 0
+    return tried > 0 and answered == 0

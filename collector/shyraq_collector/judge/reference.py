@@ -1,0 +1,69 @@
+"""The rule tables as a page for people: docs/reference/rules.md is exactly this text.
+
+`python -m shyraq_collector.judge.reference > docs/reference/rules.md` writes it anew; a test
+fails while the two differ.
+"""
+
+import json
+from typing import Final
+
+from shyraq_collector.judge import rules
+from shyraq_collector.judge.engine import F, Rule
+from shyraq_collector.judge.ooni import v04, v05_flags, v05_steps
+from shyraq_collector.judge.ooni.outcome import Outcome
+
+_HEAD: Final = """\
+# Rules of the judge
+
+Written by `python -m shyraq_collector.judge.reference`; do not edit. Every verdict carries the id
+of the rule that gave it. A table is asked from top to bottom and the first rule that matches
+speaks. An id is never given a new meaning.
+"""
+
+_OURS: Final = """\
+## Our own measurements
+
+Asked about each observation of a measurement: the last redirect first, and in it HTTP, TLS, TCP,
+DNS, successes before failures. "Control" means the nodes abroad or, for a domestic target, the
+other networks at home. Confidence is for controls in two networks or more; with one network it
+is 0.85 of that.
+
+| id | verdict | confidence | because |
+|---|---|---|---|
+"""
+
+_OONI: Final = """\
+| id | blocking | accessible | because |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    ours = [_our_row(rule) for rule in (*rules.RULES, rules.NOTHING)]
+    steps = [_ooni_row(rule) for rule in v05_steps.RULES]
+    steps += [_ooni_row(v05_steps.NOTHING), _ooni_row(v05_steps.WRONG_ADDRESS)]
+    tables = {
+        "OONI web_connectivity before 0.5": [_ooni_row(rule) for rule in v04.RULES],
+        "OONI web_connectivity 0.5.0 to 0.5.26": [_ooni_row(rule) for rule in v05_flags.RULES],
+        "OONI web_connectivity from 0.5.27 on": steps,
+    }
+    parts = [_HEAD, _OURS + "\n".join(ours) + "\n"]
+    parts += [f"## {title}\n\n{_OONI}" + "\n".join(rows) + "\n" for title, rows in tables.items()]
+    return "\n".join(parts)
+
+
+def _our_row(rule: Rule[F, rules.Conclusion]) -> str:
+    said = rule.concludes
+    detail = said.layer or (said.doubt or "").replace("_", " ")
+    verdict = f"{said.state} ({detail})" if detail else said.state
+    return f"| `{rule.id}` | {verdict} | {rule.confidence:g} | {rule.reason} |"
+
+
+def _ooni_row(rule: Rule[F, Outcome]) -> str:
+    blocking, accessible = map(json.dumps, (rule.concludes.blocking, rule.concludes.accessible))
+    return f"| `{rule.id}` | {blocking} | {accessible} | {rule.reason} |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201  # this module is also the command that writes the page

@@ -1,0 +1,276 @@
+"""The rules for our own measurements: one table, asked about each observation of the walk.
+
+The first rule that recognises an observation speaks for the whole measurement. So a good end
+decides before any failure on the way, and among failures the last redirect and the highest layer
+decide first. Four principles stand behind the order:
+
+- what tells of the node's own line (no path, a portal, a home filter, a wrong clock) comes before
+  any word about the target;
+- nothing is blocked without a control that got through at the same address before and after,
+  and without a repetition;
+- where the control fails too, the target is down;
+- a page that says no after a good handshake is the server's refusal, not the network's.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shyraq_collector.facts.verdicts import Doubt, Layer, State
+from shyraq_collector.judge.controls import Word
+from shyraq_collector.judge.engine import Rule
+from shyraq_collector.judge.sightings import Seen
+
+REFUSALS: Final = frozenset({401, 403, 407, 429, 451, 503})
+"""Status codes by which a server, or the network in front of it, turns a visitor away."""
+
+CERTIFICATE_FAILURES: Final = frozenset(
+    {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
+)
+
+_NETWORK_LOGIN: Final = 511
+"""RFC 6585: network authentication required."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a rule concludes."""
+
+    state: State
+    layer: Layer | None = None
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One observation with everything a rule may ask about it."""
+
+    seen: Seen
+    complete: bool
+    """It succeeded at the layer that this probe is after."""
+    control: Word
+    same_page: bool | None
+    """Its page is the control's page; None: one of the two is missing."""
+    same_status: bool
+    """The control got the same status."""
+    repeated: bool
+    """Enough failures in a row, of this node at this layer."""
+    slowed: bool
+    """The handshakes of this target are slower than they should be, beyond doubt."""
+    no_path: bool
+    """The node's ladder, just then, reached nothing where the target stands."""
+    line_suspect: bool
+    """The neutral names fail for this node as well."""
+    clock_wrong: bool
+    """The node's clock is not to be trusted with dates."""
+    private_answer: bool
+    """Its lookup gave only addresses that no public name can have."""
+    portal: bool
+    """A response leads to an address of the local network."""
+    foreign_address: bool
+    """Not an address of the controls' own lookups: they find nothing good there, but elsewhere."""
+    injected: bool
+    """Something answered in place of a resolver that does not exist, or twice with two words."""
+
+
+def _failed(case: Case) -> bool:
+    return case.seen.failure is not None
+
+
+def _status(case: Case) -> int:
+    return case.seen.page.status if case.seen.page is not None else 0
+
+
+def _other_page(case: Case) -> bool:
+    return case.complete and not case.seen.secure and case.same_page is False
+
+
+def _blocked(case: Case, *tried: str) -> bool:
+    return _failed(case) and case.seen.tried in tried and case.control == "worked" and case.repeated
+
+
+RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
+    Rule(
+        id="portal.login",
+        when=lambda case: case.portal or _status(case) == _NETWORK_LOGIN,
+        concludes=Conclusion("unknown", doubt="captive_portal"),
+        reason="The network wants a login first: a response leads to the local network.",
+    ),
+    Rule(
+        id="dns.injected",
+        when=lambda case: case.injected and case.seen.tried == "dns" and case.repeated,
+        concludes=Conclusion("blocked", layer="dns"),
+        reason="An answer came from where no resolver runs: it was injected on the way.",
+        confidence=0.95,
+    ),
+    Rule(
+        id="dns.injected-once",
+        when=lambda case: case.injected and case.seen.tried == "dns",
+        concludes=Conclusion("unknown", doubt="too_few"),
+        reason="An answer came from where no resolver runs, so far once.",
+    ),
+    Rule(
+        id="tls.slowed",
+        when=lambda case: case.complete and case.slowed,
+        concludes=Conclusion("throttled"),
+        reason="Handshakes with this name take longer than with neutral names on the same line.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="http.refused-for-everybody",
+        when=lambda case: case.complete and _status(case) in REFUSALS and case.same_status,
+        concludes=Conclusion("ok"),
+        reason="The server turns the control away in the same way.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="http.refused",
+        when=lambda case: case.complete and case.seen.secure and _status(case) in REFUSALS,
+        concludes=Conclusion("unknown", doubt="refused_by_server"),
+        reason="The server itself turned the visitor away after a good handshake.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="ok.secure",
+        when=lambda case: case.complete and case.seen.secure,
+        concludes=Conclusion("ok"),
+        reason="The target was reached over TLS with a certificate the agent trusts.",
+        confidence=0.99,
+    ),
+    Rule(
+        id="ok.same-page",
+        when=lambda case: case.complete and case.same_page is True,
+        concludes=Conclusion("ok"),
+        reason="The page in the clear is the control's page.",
+        confidence=0.95,
+    ),
+    Rule(
+        id="http.other-page",
+        when=lambda case: _other_page(case) and case.control == "worked" and case.repeated,
+        concludes=Conclusion("blocked", layer="http"),
+        reason="Another page than the control's was served in the clear, repeatedly.",
+        confidence=0.8,
+    ),
+    Rule(
+        id="http.other-page-once",
+        when=lambda case: _other_page(case) and case.control == "worked",
+        concludes=Conclusion("unknown", doubt="too_few"),
+        reason="Another page than the control's was served in the clear, so far once.",
+    ),
+    Rule(
+        id="http.no-control",
+        when=lambda case: case.complete and case.seen.tried == "http",
+        concludes=Conclusion("unknown", doubt="no_control"),
+        reason="A page came in the clear and no control's page can be set beside it.",
+    ),
+    Rule(
+        id="ok.answered",
+        when=lambda case: case.complete and case.seen.tried in ("dns", "tcp"),
+        concludes=Conclusion("ok"),
+        reason="The target answered at the layer that was asked about.",
+        confidence=0.7,
+    ),
+    Rule(
+        id="own.no-path",
+        when=lambda case: _failed(case) and case.no_path,
+        concludes=Conclusion("unknown", doubt="own_fault"),
+        reason="The node reached nothing at all where the target stands.",
+    ),
+    Rule(
+        id="own.line",
+        when=lambda case: _failed(case) and case.line_suspect,
+        concludes=Conclusion("unknown", doubt="own_fault"),
+        reason="Names that nobody blocks fail for this node as well.",
+    ),
+    Rule(
+        id="own.home-filter",
+        when=lambda case: _failed(case) and case.private_answer,
+        concludes=Conclusion("unknown", doubt="home_filter"),
+        reason="The resolver gives a local address, as filters at home do.",
+    ),
+    Rule(
+        id="own.clock",
+        when=lambda case: _failed(case) and case.seen.dates_only and case.clock_wrong,
+        concludes=Conclusion("unknown", doubt="wrong_clock"),
+        reason="Only the dates of the certificate are refused, and the node's clock is unsure.",
+    ),
+    Rule(
+        id="control.absent",
+        when=lambda case: _failed(case) and case.control == "absent",
+        concludes=Conclusion("unknown", doubt="no_control"),
+        reason="No control measured the target before and after.",
+    ),
+    Rule(
+        id="dns.wrong-address",
+        when=lambda case: _failed(case) and case.foreign_address and case.repeated,
+        concludes=Conclusion("blocked", layer="dns"),
+        reason="The name was given an address where not even the control finds the site.",
+        confidence=0.85,
+    ),
+    Rule(
+        id="control.untried",
+        when=lambda case: _failed(case) and case.control == "untried",
+        concludes=Conclusion("unknown", doubt="address_untried"),
+        reason="No control tried the address that this node was given.",
+    ),
+    Rule(
+        id="down.for-everybody",
+        when=lambda case: _failed(case) and case.control == "failed" and not case.foreign_address,
+        concludes=Conclusion("down"),
+        reason="The control fails in the same place.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="control.mixed",
+        when=lambda case: _failed(case) and case.control in ("mixed", "waiting"),
+        concludes=Conclusion("unknown", doubt="unclear"),
+        reason="The controls got through only before or only after: the site itself was changing.",
+    ),
+    Rule(
+        id="control.once",
+        when=lambda case: _failed(case) and not case.repeated,
+        concludes=Conclusion("unknown", doubt="too_few"),
+        reason="It failed here and not for the control, so far once.",
+    ),
+    Rule(
+        id="http.failed",
+        when=lambda case: _blocked(case, "http"),
+        concludes=Conclusion("blocked", layer="http"),
+        reason="The request fails here, repeatedly, and works for the control.",
+        confidence=0.85,
+    ),
+    Rule(
+        id="tls.certificate",
+        when=lambda c: _blocked(c, "tls") and c.seen.failure in CERTIFICATE_FAILURES,
+        concludes=Conclusion("blocked", layer="certificate"),
+        reason="Another's certificate is served here, while the control gets the right one.",
+        confidence=0.95,
+    ),
+    Rule(
+        id="tls.failed",
+        when=lambda case: _blocked(case, "tls"),
+        concludes=Conclusion("blocked", layer="tls"),
+        reason="The handshake fails here, repeatedly, and works for the control at this address.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="tcp.failed",
+        when=lambda case: _blocked(case, "tcp"),
+        concludes=Conclusion("blocked", layer="tcp"),
+        reason="The connection fails here, repeatedly, and works for the control at this address.",
+        confidence=0.85,
+    ),
+    Rule(
+        id="dns.failed",
+        when=lambda case: _blocked(case, "dns"),
+        concludes=Conclusion("blocked", layer="dns"),
+        reason="The lookup fails here, repeatedly, and works for the control.",
+        confidence=0.8,
+    ),
+)
+
+NOTHING: Final[Rule[Case, Conclusion]] = Rule(
+    id="own.nothing",
+    when=lambda _: True,
+    concludes=Conclusion("unknown", doubt="own_fault"),
+    reason="No step was taken that tells anything of the target.",
+)

@@ -1,0 +1,240 @@
+"""One of our measurements as what each side of a comparison needs: the walk and the outcomes.
+
+lookup      DNS     hostname engine resolver query answers datagrams depth
+connect     TCP     address port depth
+handshake   TLS     address server_name depth
+verify      TLS     the same, codes (OpenSSL's, of the agent's own bundle)
+request     HTTP    url address depth status body_size_bytes body_truncated title header_names
+
+1. Steps of one address and redirect are one observation, named after the last thing
+   tried: it can fail only once, and what comes after a failure does not undo it. A lookup
+   is an observation of its own.
+2. Order of the walk: last redirect first; then HTTP, TLS, TCP, DNS; then injected answers, then
+   successes.
+3. What failed by this host's own doing (no IPv6, forbidden, interrupted) is nobody's fault
+   and no observation; nor is the silence of an address that runs no resolver, nor a name
+   without addresses of one family, nor, beside the host's own resolvers, a foreign one.
+4. Steps of other names, and data of other kinds, are passed over.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shyraq_collector.judge.addresses import is_address, is_ipv6
+from shyraq_collector.judge.fields import as_number, as_text, objects, texts
+from shyraq_collector.judge.pages import Page
+from shyraq_wire.report import Json, Measurement, Step
+
+Tried = Literal["dns", "tcp", "tls", "http"]
+"""Layers of the walk."""
+
+WALK_ORDER: Final[tuple[Tried, ...]] = ("http", "tls", "tcp", "dns")
+
+PROBES: Final[Mapping[str, Tried]] = {
+    "web": "http",
+    "tls": "tls",
+    "tcp": "tcp",
+    "dns": "dns",
+}
+"""Probes whose measurements are judged, with the layer at which they are complete."""
+
+OWN_FAILURES: Final = frozenset(
+    {
+        "egress_forbidden",
+        "permission_denied",
+        "interrupted",
+        "network_down",
+        "address_not_available",
+        "address_family_not_supported",
+    }
+)
+"""Failures that tell of this host, never of the target."""
+
+_LAYERS: Final[Mapping[str, Tried]] = {
+    "lookup": "dns",
+    "connect": "tcp",
+    "handshake": "tls",
+    "verify": "tls",
+    "request": "http",
+}
+_NO_ROUTE: Final = frozenset({"network_unreachable", "host_unreachable"})
+_INTO_THE_HOME: Final = frozenset({"egress_forbidden", "dns_bogon_error"})
+_DATE_CODES: Final = frozenset({9, 10})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One observation."""
+
+    tried: Tried
+    depth: int
+    """Redirects before it."""
+    failure: str | None
+    address: str | None = None
+    """None for a lookup."""
+    answers: tuple[str, ...] = ()
+    """Of a lookup."""
+    resolver: str = ""
+    """Role of the resolver asked: system, isp, foreign, silent; empty: no lookup."""
+    injected: bool = False
+    """The lookup was answered by somebody who is no resolver, or with two words."""
+    secure: bool = False
+    """A handshake with a good certificate came before."""
+    handshake_ms: float | None = None
+    """Duration of a handshake that worked."""
+    dates_only: bool = False
+    """The certificate is refused for its dates and nothing else."""
+    page: Page | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One measurement, ready to be judged or to be a control."""
+
+    target: str
+    at_ms: int
+    """When it finished, milliseconds since 1970 UTC."""
+    goal: Tried
+    """The layer at which this probe is complete."""
+    walk: tuple[Seen, ...]
+    private_answer: bool
+    """A lookup of the target's own name gave only addresses that the agent may not reach."""
+    portal: bool
+    """A redirect led to such addresses: into the network of the home."""
+
+    @property
+    def end(self) -> Seen | None:
+        """The observation that stands for the whole: the first of the walk."""
+        return self.walk[0] if self.walk else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the probe got as far as it goes."""
+        end = self.end
+        return end is not None and end.tried == self.goal and end.failure is None
+
+
+def sight(measurement: Measurement, *, at_ms: int) -> Sighting | None:
+    """What a measurement saw; None for probes that are not judged by target.
+
+    Args:
+        measurement: As reported.
+        at_ms: When it finished.
+    """
+    goal = PROBES.get(measurement.probe)
+    if goal is None:
+        return None
+    steps = measurement.steps
+    walk = sorted(
+        _observations(steps),
+        key=lambda seen: (
+            -seen.depth,
+            WALK_ORDER.index(seen.tried),
+            not seen.injected,
+            seen.failure or "",
+        ),
+    )
+    return Sighting(
+        target=measurement.target,
+        at_ms=at_ms,
+        goal=goal,
+        walk=tuple(walk),
+        private_answer=any(
+            step.failure == "dns_bogon_error" and _depth(step) == 0 for step in steps
+        ),
+        portal=any(step.failure in _INTO_THE_HOME and _depth(step) > 0 for step in steps),
+    )
+
+
+def _observations(steps: Sequence[Step]) -> list[Seen]:
+    reached: dict[tuple[int, str], Seen] = {}
+    lookups: list[Seen] = []
+    for step in steps:
+        if step.failure in OWN_FAILURES or step.name not in _LAYERS:
+            continue
+        if step.name == "lookup":
+            lookups.append(_lookup(step))
+            continue
+        place = (_depth(step), as_text(step.data.get("address")))
+        seen = _further(step, place, reached.get(place))
+        if seen is not None:
+            reached[place] = seen
+    return [*reached.values(), *_telling(lookups)]
+
+
+def _lookup(step: Step) -> Seen:
+    return Seen(
+        tried="dns",
+        depth=_depth(step),
+        failure="dns_no_answer_of_family" if _no_such_family(step) else step.failure,
+        answers=tuple(text for text in texts(step.data.get("answers")) if is_address(text)),
+        resolver=as_text(step.data.get("resolver")) or as_text(step.data.get("engine")),
+        injected=_injected(step),
+    )
+
+
+def _no_such_family(step: Step) -> bool:
+    return step.failure == "dns_no_answer" and step.data.get("query") in ("A", "AAAA")
+
+
+def _injected(step: Step) -> bool:
+    """Whether answers came from nowhere, or two that share nothing."""
+    replies = [row for row in objects(step.data.get("datagrams")) if row.get("id_matches") is True]
+    if step.data.get("resolver") == "silent":
+        return bool(replies) or step.failure is None
+    answers = [frozenset(texts(reply.get("answers"))) for reply in replies]
+    first = answers[0] if answers else frozenset()
+    return bool(first) and any(later and not later & first for later in answers[1:])
+
+
+def _telling(lookups: Iterable[Seen]) -> list[Seen]:
+    """The lookups that say something: injected ones, and those the household's browsers use."""
+    kept = [
+        seen
+        for seen in lookups
+        if seen.injected
+        or (seen.resolver != "silent" and seen.failure != "dns_no_answer_of_family")
+    ]
+    own = [seen for seen in kept if seen.injected or seen.resolver != "foreign"]
+    return own or kept
+
+
+def _further(step: Step, place: tuple[int, str], earlier: Seen | None) -> Seen | None:
+    depth, address = place
+    if earlier is not None and earlier.failure is not None:
+        return None
+    if step.failure in _NO_ROUTE and is_ipv6(address):
+        return None
+    layer, succeeded = _LAYERS[step.name], step.failure is None
+    handshake_ms = earlier.handshake_ms if earlier is not None else None
+    return Seen(
+        tried=layer,
+        depth=depth,
+        failure=step.failure,
+        address=address,
+        secure=(step.name == "verify" and succeeded) or (earlier is not None and earlier.secure),
+        handshake_ms=step.duration_ms if step.name == "handshake" and succeeded else handshake_ms,
+        dates_only=_dates_only(step),
+        page=_page(step.data) if layer == "http" and succeeded else None,
+    )
+
+
+def _dates_only(step: Step) -> bool:
+    codes = step.data.get("codes")
+    numbers = {as_number(code) for code in codes} if isinstance(codes, list | tuple) else set()
+    return bool(numbers) and numbers <= _DATE_CODES
+
+
+def _page(data: Mapping[str, Json]) -> Page:
+    return Page(
+        status=as_number(data.get("status")) or 0,
+        body_bytes=as_number(data.get("body_size_bytes")) or 0,
+        title=as_text(data.get("title")),
+        headers=frozenset(name.lower() for name in texts(data.get("header_names"))),
+        truncated=data.get("body_truncated") is True,
+    )
+
+
+def _depth(step: Step) -> int:
+    return as_number(step.data.get("depth")) or 0

@@ -1,0 +1,591 @@
+"""The judge of our own measurements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shyraq_collector.facts.fleet import Placement, Role
+from shyraq_collector.facts.reports import VerifiedReport
+from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.judge.judge import MAX_WAITING, Judge
+from shyraq_collector.judge.policy import MINUTE_MS, Policy, TargetPolicy
+from shyraq_collector.judge.reference import page
+from shyraq_collector.judge.rules import NOTHING, RULES
+from shyraq_wire.chain import Position
+from shyraq_wire.keys import KeyId
+from shyraq_wire.report import REPORT_TYPE, ClockState, Json, Measurement, Step
+from support.reports import example_report
+
+SITE = "https://courier.example.org/"
+HOME_SITE = "https://akimat.example.kz/"
+NEUTRAL = "https://neutral.example.net/"
+CLEAR = "http://courier.example.org/"
+RIGHT, OTHER, WRONG = "192.0.2.10", "192.0.2.11", "198.51.100.66"
+POLICY = Policy(
+    targets={
+        SITE: TargetPolicy(cadence_ms=5 * MINUTE_MS),
+        CLEAR: TargetPolicy(cadence_ms=5 * MINUTE_MS),
+        NEUTRAL: TargetPolicy(cadence_ms=5 * MINUTE_MS, neutral=True),
+        HOME_SITE: TargetPolicy(cadence_ms=5 * MINUTE_MS, domestic=True),
+        "courier.example.org": TargetPolicy(cadence_ms=5 * MINUTE_MS),
+        "courier.example.org:443": TargetPolicy(cadence_ms=5 * MINUTE_MS),
+    }
+)
+
+
+def _place(node: str = "node-0001", isp: str = "alpha", role: Role = "sensor") -> Placement:
+    country = "KZ" if role == "sensor" else "DE"
+    return Placement(
+        node=node, isp=isp, region="KZ-75", country=country, access="fixed", site=node, role=role
+    )
+
+
+CONTROL = _place("control-01", "hoster-a", "control")
+CONTROL_2 = _place("control-02", "hoster-b", "control")
+
+
+def _step(name: str, failure: str | None = None, *, took_ms: float = 20.0, **data: Json) -> Step:
+    return _made(name, failure, took_ms, data)
+
+
+def _made(name: str, failure: str | None, took_ms: float, data: Mapping[str, Json]) -> Step:
+    return Step(name=name, started_offset_ms=0, duration_ms=took_ms, failure=failure, data=data)
+
+
+def _lookup(*answers: str, failure: str | None = None, **data: Json) -> Step:
+    usual: dict[str, Json] = {"engine": "system", "query": "ANY", "answers": answers}
+    return _made("lookup", failure, 20.0, {**usual, **data})
+
+
+def _page(url: str, address: str, **data: Json) -> Step:
+    usual: dict[str, Json] = {
+        "url": url,
+        "address": address,
+        "status": 200,
+        "body_size_bytes": 4000,
+        "body_truncated": False,
+        "title": "Evening Courier",
+        "header_names": ["date", "x-courier"],
+    }
+    return _made("request", None, 20.0, {**usual, **data})
+
+
+def _https(
+    address: str = RIGHT,
+    *,
+    connect: str | None = None,
+    handshake: str | None = None,
+    verify: str | None = None,
+    request: str | None = None,
+    took_ms: float = 60.0,
+    codes: Sequence[int] = (),
+    **page: Json,
+) -> list[Step]:
+    """The steps of one address, up to the first failure."""
+    steps = [_step("connect", connect, address=address, port=443)]
+    if connect is None:
+        steps.append(_step("handshake", handshake, took_ms=took_ms, address=address))
+    if connect is handshake is None:
+        steps.append(_step("verify", verify, address=address, codes=codes))
+    if connect is handshake is verify is None:
+        failed = _step("request", request, url=SITE, address=address)
+        steps.append(failed if request else _page(SITE, address, **page))
+    return steps
+
+
+def _web(steps: Iterable[Step], target: str = SITE, probe: str = "web") -> Measurement:
+    return Measurement(
+        probe=probe, target=target, started_offset_ms=0, duration_ms=0.0, steps=tuple(steps)
+    )
+
+
+GOOD = _web([_lookup(RIGHT), *_https()])
+SILENT = _web([_lookup(RIGHT), *_https(handshake="generic_timeout_error")])
+
+
+class _Story:
+    """Feeds one judge, minute by minute, and keeps what it says."""
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.judge = Judge(policy)
+        self.verdicts: list[Verdict] = []
+        self._minute = count()
+
+    def minute(
+        self, *events: tuple[Placement, Measurement], clock_wrong: bool = False
+    ) -> list[Verdict]:
+        at_ms = 1_668_927_600_000 + next(self._minute) * MINUTE_MS
+        said = [
+            verdict
+            for place, measurement in events
+            for verdict in self.judge.observe(
+                place, measurement, sealed_ms=at_ms, clock_wrong=clock_wrong
+            )
+        ]
+        said += self.judge.advance(at_ms)
+        self.verdicts += said
+        return said
+
+    def repeated(
+        self,
+        ours: Measurement,
+        control: Measurement | None = GOOD,
+        *,
+        place: Placement | None = None,
+        controls: Sequence[Placement] = (CONTROL, CONTROL_2),
+        clock_wrong: bool = False,
+        beside: Sequence[tuple[Placement, Measurement]] = (),
+    ) -> list[Verdict]:
+        """Three rounds of one node, with controls before, between and after; its verdicts."""
+        node = place or _place()
+        for _ in range(3):
+            if control is not None:
+                self.minute(*((each, control) for each in controls))
+            self.minute(*beside, (node, ours), clock_wrong=clock_wrong)
+        if control is not None:
+            self.minute(*((each, control) for each in controls))
+        for _ in range(7):
+            self.minute()
+        return [
+            verdict
+            for verdict in self.verdicts
+            if verdict.node == node.node and verdict.target == ours.target
+        ]
+
+
+def _last(verdicts: Sequence[Verdict]) -> tuple[str, str | None, str | None, str]:
+    assert len(verdicts) == 3
+    said = verdicts[-1]
+    return said.state, said.layer, said.doubt, said.rule
+
+
+def test_a_good_page_is_ok_at_once() -> None:
+    """A verified connection needs no control and no waiting."""
+    [verdict] = _Story().minute((_place(), GOOD))
+    assert (verdict.state, verdict.rule) == ("ok", "ok.secure")
+    assert (verdict.isp, verdict.region, verdict.access) == ("alpha", "KZ-75", "fixed")
+
+
+def test_silence_after_client_hello_is_blocking_from_the_second_time() -> None:
+    """The usual block: DNS and TCP fine, the handshake silent, the control fine all along."""
+    said = _Story().repeated(SILENT)
+    assert [verdict.rule for verdict in said] == ["control.once", "tls.failed", "tls.failed"]
+    assert (said[1].state, said[1].layer) == ("blocked", "tls")
+    assert said[1].controls == ("control-01", "control-02")
+    assert said[1].confidence == pytest.approx(0.9)
+
+
+def test_controls_of_one_network_count_less() -> None:
+    """Two controls in one network are one opinion."""
+    said = _Story().repeated(SILENT, controls=(CONTROL,))
+    assert said[-1].confidence == pytest.approx(0.9 * 0.85)
+
+
+BLOCKED: Mapping[str, tuple[Measurement, str]] = {
+    "tcp.failed": (_web([_lookup(RIGHT), *_https(connect="connection_refused")]), "tcp"),
+    "tls.certificate": (
+        _web([_lookup(RIGHT), *_https(verify="ssl_unknown_authority", codes=[20])]),
+        "certificate",
+    ),
+    "tls.failed": (_web([_lookup(RIGHT), *_https(handshake="connection_reset")]), "tls"),
+    "http.failed": (_web([_lookup(RIGHT), *_https(request="connection_reset")]), "http"),
+    "dns.failed": (_web([_lookup(failure="dns_nxdomain_error")]), "dns"),
+}
+
+
+@pytest.mark.parametrize("rule", BLOCKED)
+def test_blocking_is_named_by_its_layer(rule: str) -> None:
+    """What works for the controls and fails here is blocked where it fails."""
+    measurement, layer = BLOCKED[rule]
+    assert _last(_Story().repeated(measurement)) == ("blocked", layer, None, rule)
+
+
+@pytest.mark.parametrize("rule", BLOCKED)
+def test_what_fails_for_the_control_too_is_down(rule: str) -> None:
+    """The same failure everywhere is the site's own."""
+    measurement, _ = BLOCKED[rule]
+    said = _Story().repeated(measurement, measurement)
+    assert _last(said) == ("down", None, None, "down.for-everybody")
+
+
+def test_without_control_nothing_is_blocked() -> None:
+    """Failures without any control stay unknown, after one cadence."""
+    story = _Story()
+    story.minute((_place(), SILENT))
+    assert not [verdict for _ in range(5) for verdict in story.minute()]
+    [verdict] = story.minute()
+    assert (verdict.state, verdict.doubt) == ("unknown", "no_control")
+
+
+def test_a_control_must_try_the_same_address() -> None:
+    """Success at another address says nothing of this one."""
+    elsewhere = _web([_lookup(OTHER), *_https(OTHER)])
+    said = _Story().repeated(SILENT, elsewhere)
+    assert _last(said) == ("unknown", None, "address_untried", "control.untried")
+
+
+def test_an_address_that_serves_nobody_but_is_only_given_here_is_a_lie() -> None:
+    """The control tried the odd address as well, and the site is elsewhere."""
+    lied = _web([_lookup(WRONG), *_https(WRONG, verify="ssl_unknown_authority", codes=[18])])
+    both = _web(
+        [_lookup(RIGHT), *_https(), *_https(WRONG, verify="ssl_unknown_authority", codes=[18])]
+    )
+    assert _last(_Story().repeated(lied, both)) == ("blocked", "dns", None, "dns.wrong-address")
+
+
+def test_a_dead_address_that_the_control_was_given_too_is_down() -> None:
+    """One of several true addresses may be dead for everybody."""
+    dead = _web([_lookup(OTHER), *_https(OTHER, connect="generic_timeout_error")])
+    both = _web([_lookup(RIGHT, OTHER), *_https(), *_https(OTHER, connect="generic_timeout_error")])
+    assert _last(_Story().repeated(dead, both))[0] == "down"
+
+
+def test_another_address_with_a_good_certificate_is_innocent() -> None:
+    """CDNs answer differently by place."""
+    [verdict] = _Story().minute((_place(), _web([_lookup(WRONG), *_https(WRONG)])))
+    assert verdict.state == "ok"
+
+
+def test_controls_that_stop_working_leave_it_open() -> None:
+    """Success before and failure after: the site itself was changing."""
+    story = _Story()
+    story.minute((CONTROL, GOOD))
+    story.minute((_place(), SILENT))
+    story.minute((CONTROL, SILENT))
+    for _ in range(6):
+        story.minute()
+    [verdict] = story.verdicts
+    assert (verdict.doubt, verdict.rule) == ("unclear", "control.mixed")
+
+
+def test_a_local_answer_is_a_home_filter_not_a_block() -> None:
+    """Lookups that only give local addresses look like a filter in the home."""
+    filtered = _web([_lookup("127.0.0.1", failure="dns_bogon_error")])
+    assert _last(_Story().repeated(filtered)) == ("unknown", None, "home_filter", "own.home-filter")
+
+
+def test_a_redirect_into_the_home_is_a_portal() -> None:
+    """An unpaid-balance or login page is not the target's."""
+    steps = [
+        _lookup(RIGHT),
+        _step("connect", address=RIGHT, port=80),
+        _page(CLEAR, RIGHT, status=302, body_size_bytes=0, title=""),
+        _step("connect", "egress_forbidden", address="192.168.1.1", port=80, depth=1),
+    ]
+    said = _Story().repeated(_web(steps, CLEAR), _web(_clear(), CLEAR))
+    assert _last(said) == ("unknown", None, "captive_portal", "portal.login")
+
+
+def _clear(**page: Json) -> list[Step]:
+    return [
+        _lookup(RIGHT),
+        _step("connect", address=RIGHT, port=80),
+        _page(CLEAR, RIGHT, **page),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("ok", None, None, "ok.same-page")),
+        (
+            {"title": "Blocked", "body_size_bytes": 300, "header_names": ["date"]},
+            ("blocked", "http", None, "http.other-page"),
+        ),
+        ({"status": 511}, ("unknown", None, "captive_portal", "portal.login")),
+    ],
+)
+def test_pages_in_the_clear_are_compared(
+    changes: dict[str, Json], expected: tuple[str, str | None, str | None, str]
+) -> None:
+    """The control's page decides what a page in the clear is worth."""
+    assert (
+        _last(_Story().repeated(_web(_clear(**changes), CLEAR), _web(_clear(), CLEAR))) == expected
+    )
+
+
+def test_a_page_in_the_clear_without_control_is_unknown() -> None:
+    """Nobody can say whose page it is."""
+    said = _Story().repeated(_web(_clear(), CLEAR), None)
+    assert _last(said) == ("unknown", None, "no_control", "http.no-control")
+
+
+def test_an_other_page_once_is_too_few() -> None:
+    """One odd page may be an odd moment."""
+    odd = _web(_clear(title="Blocked", body_size_bytes=3, header_names=[]), CLEAR)
+    story = _Story()
+    said = story.repeated(odd, _web(_clear(), CLEAR))
+    assert said[0].rule == "http.other-page-once"
+
+
+def test_a_server_that_turns_us_away_is_not_blocked() -> None:
+    """403 after a good handshake is the server's word; if the control gets it too, all is well."""
+    refused = _web([_lookup(RIGHT), *_https(status=403)])
+    assert _last(_Story().repeated(refused))[1:] == (None, "refused_by_server", "http.refused")
+    assert _last(_Story().repeated(refused, refused))[3] == "http.refused-for-everybody"
+
+
+def test_only_dates_and_an_unsure_clock_is_no_certificate_verdict() -> None:
+    """A wrong clock makes good certificates look expired."""
+    expired = _web([_lookup(RIGHT), *_https(verify="ssl_invalid_certificate", codes=[10])])
+    said = _Story().repeated(expired, clock_wrong=True)
+    assert _last(said) == ("unknown", None, "wrong_clock", "own.clock")
+    forged = _web([_lookup(RIGHT), *_https(verify="ssl_unknown_authority", codes=[20, 10])])
+    assert _last(_Story().repeated(forged, clock_wrong=True))[1] == "certificate"
+    assert _last(_Story().repeated(expired))[1] == "certificate"
+
+
+def _ladder(*, home: int, abroad: int) -> Measurement:
+    tiers: dict[str, Json] = {
+        "domestic": {"ipv4": {"ok": home, "of": 3}},
+        "abroad": {"ipv4": {"ok": abroad, "of": 3}},
+    }
+    return Measurement(
+        probe="ladder",
+        target="",
+        started_offset_ms=0,
+        duration_ms=0.0,
+        steps=(),
+        result={"tiers": tiers},
+    )
+
+
+def test_a_node_that_reaches_nothing_abroad_says_nothing_of_targets_there() -> None:
+    """During a cut no site is "blocked"."""
+    cut = [(_place(), _ladder(home=3, abroad=0))]
+    assert _last(_Story().repeated(SILENT, beside=cut))[3] == "own.no-path"
+    whole = [(_place(), _ladder(home=3, abroad=2))]
+    assert _last(_Story().repeated(SILENT, beside=whole))[3] == "tls.failed"
+
+
+def test_a_node_whose_neutral_names_fail_is_not_believed() -> None:
+    """What fails for names nobody blocks is the node's own line."""
+    broken = _web([_lookup(RIGHT), *_https(handshake="generic_timeout_error")], NEUTRAL)
+    said = _Story().repeated(SILENT, beside=[(_place(), broken)])
+    assert _last(said) == ("unknown", None, "own_fault", "own.line")
+
+
+def test_domestic_targets_are_judged_by_the_other_networks() -> None:
+    """A control abroad is refused by such a site and does not count; neighbours do."""
+    ours = _web([_lookup(RIGHT), *_https(handshake="connection_reset")], HOME_SITE)
+    fine = _web([_lookup(RIGHT), *_https()], HOME_SITE)
+    neighbours = (_place("node-0002", "beta"), _place("node-0003", "gamma"))
+    assert _last(_Story().repeated(ours, fine, controls=neighbours))[3] == "tls.failed"
+    same = (_place("node-0004", "alpha"), CONTROL)
+    assert _last(_Story().repeated(ours, fine, controls=same))[2] == "no_control"
+
+
+def test_broken_ipv6_beside_a_block_changes_nothing() -> None:
+    """No route over IPv6 is this host's own; the other address decides."""
+    six = _step("connect", "network_unreachable", address="2001:db8::10", port=443)
+    both = _web([_lookup(RIGHT, "2001:db8::10"), six, *_https(handshake="eof_error")])
+    assert _last(_Story().repeated(both))[3] == "tls.failed"
+    alone = _web([_lookup("2001:db8::10"), six])
+    assert _Story().repeated(alone)[-1].state != "blocked"
+
+
+def test_redirects_are_judged_from_the_last() -> None:
+    """A good first page does not hide a failure after it."""
+    steps = [
+        _lookup(RIGHT),
+        *_https(status=302),
+        _lookup(OTHER, depth=1),
+        _step("connect", address=OTHER, port=443, depth=1),
+        _step("handshake", "generic_timeout_error", address=OTHER, depth=1),
+    ]
+    fine = [
+        *steps[:-1],
+        _step("handshake", address=OTHER, depth=1),
+        _step("verify", address=OTHER, depth=1),
+        _page("https://www.courier.example.org/", OTHER, depth=1),
+    ]
+    assert _last(_Story().repeated(_web(steps), _web(fine)))[3] == "tls.failed"
+
+
+def test_names_and_endpoints_are_judged_at_their_own_layer() -> None:
+    """The probes dns and tls end at their own layer, and are judged there."""
+    name = _web([_lookup(RIGHT)], "courier.example.org", "dns")
+    assert _last(_Story().repeated(name, name))[3] == "ok.answered"
+    denied = _web([_lookup(failure="dns_refused_error")], "courier.example.org", "dns")
+    assert _last(_Story().repeated(denied, name))[3] == "dns.failed"
+    endpoint = _web([_lookup(RIGHT), *_https()[:3]], "courier.example.org:443", "tls")
+    assert _last(_Story().repeated(endpoint, endpoint))[3] == "ok.secure"
+
+
+def test_an_answer_from_no_resolver_is_injected() -> None:
+    """Whoever answers for an address that runs no resolver sits on the way."""
+    reply: Json = {"id_matches": True, "answers": [WRONG], "rcode": "NOERROR"}
+    silent = _lookup(WRONG, resolver="silent", engine="udp", query="A", datagrams=[reply])
+    quiet = _lookup(resolver="silent", failure="generic_timeout_error", datagrams=[])
+    name = "courier.example.org"
+    fine = _web([_lookup(RIGHT), quiet], name, "dns")
+    said = _Story().repeated(_web([_lookup(RIGHT), silent], name, "dns"), fine)
+    assert said[0].rule == "dns.injected-once"
+    assert _last(said) == ("blocked", "dns", None, "dns.injected")
+    twice = _lookup(
+        WRONG,
+        resolver="foreign",
+        engine="udp",
+        query="A",
+        datagrams=[reply, {"id_matches": True, "answers": [RIGHT]}],
+    )
+    said = _Story().repeated(_web([_lookup(RIGHT), twice], name, "dns"), fine)
+    assert _last(said)[3] == "dns.injected"
+    assert _last(_Story().repeated(fine, fine))[3] == "ok.answered"
+
+
+def _slow_story(ours_ms: Sequence[float], control_ms: float = 60.0) -> list[Verdict]:
+    """Ten minutes of a node whose handshakes with the site take so long."""
+    story = _Story()
+    for took_ms in ours_ms:
+        neutral = _web([_lookup(RIGHT), *_https(took_ms=50.0)], NEUTRAL)
+        usual = _web([_lookup(RIGHT), *_https(took_ms=control_ms)])
+        ours = _web([_lookup(RIGHT), *_https(took_ms=took_ms)])
+        story.minute((CONTROL, neutral), (CONTROL, usual), (_place(), neutral), (_place(), ours))
+    return [verdict for verdict in story.verdicts if verdict.target == SITE]
+
+
+def test_a_slowed_name_is_throttled_with_ratio_and_interval() -> None:
+    """Four-second handshakes beside fifty milliseconds are not "ok"."""
+    said = _slow_story([4000.0 + 100 * n for n in range(10)])
+    assert [verdict.state for verdict in said[:7]] == ["ok"] * 7  # too few pairs to be sure
+    slow = said[-1]
+    assert (slow.state, slow.rule) == ("throttled", "tls.slowed")
+    assert slow.slowdown is not None
+    assert 60 < slow.slowdown.low <= slow.slowdown.ratio <= slow.slowdown.high < 90
+
+
+def test_a_far_server_is_slow_for_everybody() -> None:
+    """What the controls see as usual is not held against the path."""
+    assert _slow_story([240.0] * 12, control_ms=230.0)[-1].state == "ok"
+
+
+def test_a_site_that_is_fast_again_is_ok_again() -> None:
+    """Old pairs age out."""
+    said = _slow_story([4000.0] * 10 + [60.0] * 8)
+    assert said[9].state == "throttled"
+    assert said[-1].state == "ok"
+
+
+def test_other_probes_and_canaries_get_no_verdict() -> None:
+    """Only what tells of a target is judged."""
+    story = _Story()
+    canary = _place("canary-01", "home", "canary")
+    assert not story.minute((canary, GOOD), (_place(), _ladder(home=1, abroad=1)))
+    assert not story.minute((CONTROL, GOOD))
+
+
+def test_a_measurement_without_telling_steps_is_our_own_fault() -> None:
+    """Nothing tried, nothing said of the target."""
+    [verdict] = _Story().minute((_place(), _web([_step("connect", "egress_forbidden")])))
+    assert verdict.rule == NOTHING.id
+
+
+MOMENTS = st.lists(
+    st.tuples(
+        st.sampled_from([_place(), _place("node-0002", "beta"), CONTROL, CONTROL_2]),
+        st.sampled_from(
+            [GOOD, SILENT, *(each for each, _ in BLOCKED.values()), _web(_clear(), CLEAR)]
+        ),
+        st.integers(0, 40),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)  # loaded machines
+@given(MOMENTS)
+def test_every_measurement_gets_exactly_one_verdict(
+    moments: list[tuple[Placement, Measurement, int]],
+) -> None:
+    """In any order of arrival: one verdict a measurement, the same ones again the next time."""
+    runs = []
+    for _ in range(2):
+        judge = Judge(POLICY)
+        said = [
+            verdict
+            for place, measurement, minute in moments
+            for verdict in judge.observe(place, measurement, sealed_ms=minute * MINUTE_MS)
+        ]
+        said += judge.advance(1_000 * MINUTE_MS)
+        runs.append(said)
+    assert runs[0] == runs[1]
+    sensors = [(place.node, m.target) for place, m, _ in moments if place.role == "sensor"]
+    assert sorted((v.node, v.target) for v in runs[0]) == sorted(sensors)
+
+
+@settings(deadline=None)  # loaded machines
+@given(MOMENTS)
+def test_nothing_is_blocked_without_controls(
+    moments: list[tuple[Placement, Measurement, int]],
+) -> None:
+    """Take the controls away and no verdict may say blocked, down or throttled."""
+    judge = Judge(POLICY)
+    said = [
+        verdict
+        for place, measurement, minute in moments
+        if place.role == "sensor"
+        for verdict in judge.observe(place, measurement, sealed_ms=minute * MINUTE_MS)
+    ]
+    said += judge.advance(1_000 * MINUTE_MS)
+    assert {verdict.state for verdict in said} <= {"ok", "unknown"}
+
+
+def test_reports_are_judged_with_their_moment_and_clock() -> None:
+    """A whole report: dated by the collector, and without belief in a clock that was never set."""
+    expired = _web([_lookup(RIGHT), *_https(verify="ssl_invalid_certificate", codes=[10])])
+    report = example_report(
+        clock=ClockState(source="none", error_ms=None), measurements=(GOOD, expired)
+    )
+    arrived = VerifiedReport(
+        node=report.node,
+        key=KeyId("0" * 64),
+        payload_type=REPORT_TYPE,
+        frame=b"",
+        epoch=report.epoch,
+        position=Position(seq=report.seq, prev=report.prev, sha256="1" * 64),
+        report=report,
+        received_ms=70_000,
+        dated_ms=60_000,
+    )
+    judge = Judge(POLICY)
+    said = judge.observe_report(_place(), arrived) + judge.advance(10 * MINUTE_MS)
+    assert [(verdict.at_ms, verdict.rule) for verdict in said] == [
+        (60_000, "ok.secure"),
+        (60_000, "own.clock"),
+    ]
+    assert judge.observe_report(_place(), replace(arrived, report=None)) == []
+
+
+def test_a_flood_of_failures_is_bounded() -> None:
+    """When too many wait, the oldest is judged as it stands."""
+    judge = Judge(POLICY)
+    said = [
+        verdict
+        for number in range(MAX_WAITING + 5)
+        for verdict in judge.observe(_place(f"node-{number:05}"), SILENT, sealed_ms=0)
+    ]
+    assert len(said) == 5
+    assert {verdict.state for verdict in said} == {"unknown"}
+
+
+def test_the_page_of_rules_is_up_to_date() -> None:
+    """Every rule stands in the reference, exactly as in the tables."""
+    written = (
+        Path(__file__).parents[2].joinpath("docs/reference/rules.md").read_text(encoding="utf-8")
+    )
+    assert written == page()
+    assert all(f"`{rule.id}`" in written for rule in RULES)
+
+
+def test_rule_ids_are_unique_and_reasons_are_sentences() -> None:
+    """Ids are public words; reasons are for people."""
+    ids = [rule.id for rule in (*RULES, NOTHING)]
+    assert len(ids) == len(set(ids))
+    assert all(rule.reason.endswith(".") and rule.reason[0].isupper() for rule in RULES)
+    assert all(0 < rule.confidence <= 1 for rule in RULES)
