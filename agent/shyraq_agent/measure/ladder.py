@@ -64,7 +64,7 @@ class LadderProbe:
         record = Record("ladder", "", self._edges)
         counts: Counts = {}
         slots = asyncio.Semaphore(_AT_ONCE)
-        rungs = _light_rungs(self._ladder.rungs) if light else self._ladder.rungs
+        rungs = light_rungs(self._ladder.rungs) if light else self._ladder.rungs
         climbs = [self._try(record, rung, counts, slots) for rung in rungs]
         await asyncio.gather(_read_link(record, self._edges, counts), *climbs)
         return record.finish({"tiers": _tiers(counts)})
@@ -171,7 +171,8 @@ async def _answers(rung: Rung, address: str, edges: Edges, notes: Notes) -> bool
     return True
 
 
-def _light_rungs(rungs: Sequence[Rung]) -> Sequence[Rung]:
+def light_rungs(rungs: Sequence[Rung]) -> Sequence[Rung]:
+    """The rungs that the light beat tries: the gateways, and one further out."""
     gateways = [rung for rung in rungs if rung.tier == "gateway"]
     for tier in _LIGHT_TIERS:
         far = [rung for rung in rungs if rung.tier == tier]

@@ -3,7 +3,8 @@
 The ladder goes into the next pulse, everything else into bulk, which closes after 60 s, at 60
 measurements or at 48 KiB, whichever is first. A measurement that cannot travel whole, because
 it is larger than that or because a server's bytes made text that JSON cannot hold, loses the
-data of its steps and says so; names, times and failures stay.
+data of its steps and says so; names, times and failures stay. So whatever is in the basket can
+be sealed, and one odd answer from a server never holds up the chain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +13,11 @@ from typing import Final
 
 from shyraq_agent.sign.sealing import to_wire
 from shyraq_agent.sign.shapes import Contents, Finished, FinishedStep, LifeEvent
-from shyraq_wire.codec import write_json
+from shyraq_wire.codec import read_json, write_json
+from shyraq_wire.errors import LocalError, MalformedPayload
+from shyraq_wire.fields import read_list
 from shyraq_wire.report import MAX_MEASUREMENTS, MAX_STEPS, NOTHING, Json
-from shyraq_wire.report_json import encode_measurement
+from shyraq_wire.report_json import decode_measurement, encode_measurement
 
 BULK_PERIOD_MS: Final = 60_000
 """How long the oldest measurement in an open bulk waits at most."""
@@ -143,7 +146,10 @@ def cut_to_size(finished: Finished) -> tuple[Finished, int]:
     """A measurement that fits into a report, and the bytes of its JSON.
 
     One that cannot travel whole keeps names, times and failures of its first 64 steps, and has
-    `{"cut_from_bytes": …}` for a result; 0 when it was no JSON at all.
+    `{"cut_from_bytes": …}` for a result; 0 when no collector could have read it at all.
+
+    Raises:
+        ValueError: Nor can it travel without its data: the probe has a bug.
     """
     size_bytes = _size_bytes(finished)
     if 0 < size_bytes <= MAX_CONTENT_BYTES and len(finished.steps) <= MAX_STEPS:
@@ -156,7 +162,10 @@ def cut_to_size(finished: Finished) -> tuple[Finished, int]:
         steps=_without_data(finished.steps[:MAX_STEPS]),
         result={"cut_from_bytes": size_bytes},
     )
-    return cut, _size_bytes(cut)
+    cut_size_bytes = _size_bytes(cut)
+    if not cut_size_bytes:
+        raise ValueError(f"probe {finished.probe[:32]}: what it found cannot travel")
+    return cut, cut_size_bytes
 
 
 def _without_data(steps: Iterable[FinishedStep]) -> tuple[FinishedStep, ...]:
@@ -172,8 +181,11 @@ def _without_data(steps: Iterable[FinishedStep]) -> tuple[FinishedStep, ...]:
 
 
 def _size_bytes(finished: Finished) -> int:
-    """With offsets as long as they can get, and a comma; 0: it is no JSON."""
+    """With offsets as long as they can get, and a comma; 0: no collector could read it."""
+    measurement = encode_measurement(to_wire(finished, finished.started_uptime_ms + 10**10))
     try:
-        return len(write_json(encode_measurement(to_wire(finished, 10**10)))) + 1
-    except ValueError:
+        as_in_a_report = read_json(write_json({"measurements": [measurement]}))
+        read_list(as_in_a_report, "measurements", decode_measurement, limit=1)
+        return len(write_json(measurement)) + 1
+    except (LocalError, MalformedPayload):
         return 0

@@ -1,0 +1,60 @@
+"""The edges of a measurement, as this host and its configuration give them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import certifi
+
+from shyraq_agent.clock import Pace, Stopwatch
+from shyraq_agent.config.plan import limits_of, resolvers_of
+from shyraq_agent.config.settings import Settings
+from shyraq_agent.egress import AddressPolicy
+from shyraq_agent.measure.certificates import Trust
+from shyraq_agent.measure.edges import (
+    Edges,
+    Links,
+    SystemResolver,
+    ThreadedResolver,
+    read_links,
+)
+
+
+def make_edges(
+    settings: Settings,
+    *,
+    pace: Pace,
+    stopwatch: Stopwatch,
+    policy: AddressPolicy,
+    rng: Random,
+    system_resolver: SystemResolver | None = None,
+    links: Callable[[], Links] = read_links,
+) -> Edges:
+    """What probes may touch under these settings. Reads the trust bundle: call it in a thread.
+
+    Args:
+        settings: Within the rules.
+        pace: When things happen.
+        stopwatch: How long they take.
+        policy: What may be reached.
+        rng: For query ids, nonces and choices.
+        system_resolver: None: the host's own, where the settings want it.
+        links: Which families the host's interfaces carry.
+
+    Raises:
+        ValueError: The trust bundle holds no certificate.
+        OSError: It cannot be read.
+    """
+    if system_resolver is None and settings.network.system_resolver:
+        system_resolver = ThreadedResolver()
+    return Edges(
+        pace=pace,
+        stopwatch=stopwatch,
+        policy=policy,
+        trust=Trust.from_bundle(settings.network.trust_bundle or Path(certifi.where())),
+        rng=rng,
+        system_resolver=system_resolver,
+        resolvers=resolvers_of(settings),
+        limits=limits_of(settings),
+        links=links,
+    )

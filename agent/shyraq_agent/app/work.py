@@ -1,0 +1,248 @@
+"""Keeping the schedule: the beat, the ladder, the probes, the vitals.
+
+    pulse          each heartbeat: whatever the basket holds for it is sealed, and bulk that
+                   is closed by then; a slow probe never delays it
+    ladder.light   a few seconds before each pulse, so that the pulse carries it
+    ladder.full    every five minutes, and at once when a light beat differs from what was
+                   seen before
+    vitals         the host's own state
+    <probe> <target>   each on its own grid
+
+At most 8 probes run at once. One that is still running when it is due again is not started
+twice. An exception in a probe is a bug: it is logged with its trace and counted in `status`,
+and the beat goes on, because a node that stops beating looks like an outage.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NoReturn, cast
+
+from shyraq_agent.config.plan import PlannedProbe
+from shyraq_agent.measure import Probe
+from shyraq_agent.measure.edges import Edges
+from shyraq_agent.measure.ladder import LadderProbe, light_rungs
+from shyraq_agent.measure.limits import MIN_TARGET_PERIOD_S
+from shyraq_agent.measure.step import RawMeasurement
+from shyraq_agent.measure.target import Ladder, Rung
+from shyraq_agent.schedule import Job, Schedule, random_phase_ms
+from shyraq_agent.sign import Basket, Contents, LifeEvent
+from shyraq_wire.report import Json, Tier
+
+AT_ONCE: Final = 8
+"""Probes that run at the same time."""
+
+STEP_MS: Final = 1_000
+"""A wall clock that has moved this much against the boot clock was stepped."""
+
+_PULSE_JITTER: Final = 0.02
+_PROBE_JITTER: Final = 0.1
+_LIGHT_LEAD_MS: Final = 10_000
+"""Longer than a rung may take, so that the light ladder is done when the pulse is sealed."""
+_OWN_TIERS: Final[frozenset[Tier]] = frozenset({"link", "gateway", "resolver", "collector"})
+"""Not third parties: the ceiling on requests does not protect these."""
+_LOGGER = logging.getLogger(__name__)
+
+Reach = Mapping[tuple[str, str], bool]
+"""Whether a (tier, family) was alive."""
+
+
+class Work:
+    """What the agent does again and again."""
+
+    def __init__(
+        self,
+        *,
+        plan: Sequence[PlannedProbe],
+        probes: Mapping[str, Probe],
+        ladder: Ladder,
+        edges: Edges,
+        heartbeat_ms: int,
+        ladder_period_ms: int,
+        vitals_period_ms: int,
+        read_vitals: Callable[[], Mapping[str, Json]],
+        seal: Callable[[Contents], None],
+        seed: str,
+    ) -> None:
+        """Lay out the schedule; nothing runs yet.
+
+        Args:
+            plan: Every probe on every target.
+            probes: The probes by name.
+            ladder: The rungs.
+            edges: What probes may touch.
+            heartbeat_ms: Period of the pulse.
+            ladder_period_ms: Period of the full ladder.
+            vitals_period_ms: Period of the vitals.
+            read_vitals: Called in a thread.
+            seal: Takes contents that are ready.
+            seed: Spreads phases and jitter; the node's id, so that they stay after a restart.
+        """
+        self._plan = {f"{each.probe} {each.target.text}": each for each in plan}
+        self._probes = probes
+        self._ladder = LadderProbe(ladder, edges)
+        self._edges = edges
+        self._pace = edges.pace
+        self._read_vitals = read_vitals
+        self._seal = seal
+        self._basket = Basket()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._running: set[str] = set()
+        self._reach: Reach = {}
+        self._clock_offset_ms = self._pace.now_ms() - self._pace.uptime_ms()
+        self._wake = asyncio.Event()
+        self.bugs = 0
+        """Exceptions in probes since the start."""
+        jobs = (
+            *_own_jobs(ladder, seed, heartbeat_ms, ladder_period_ms, vitals_period_ms),
+            *(_probe_job(key, each) for key, each in self._plan.items()),
+        )
+        self._schedule = Schedule(
+            jobs,
+            seed=seed,
+            start_ms=self._pace.uptime_ms(),
+            spacing_ms=MIN_TARGET_PERIOD_S * 1000,
+        )
+
+    def note(self, event: LifeEvent) -> None:
+        """A fact of the node's own life, for the next pulse."""
+        self._basket.note(event)
+
+    def finish(self) -> None:
+        """Seal everything that is still in the basket, as at the end of the program."""
+        uptime_ms = self._pace.uptime_ms()
+        self._seal_pulse(uptime_ms)
+        for contents in self._basket.take_bulk(uptime_ms, all_of_it=True):
+            self._seal(contents)
+
+    async def run(self) -> NoReturn:
+        """Keep the schedule for ever; ends by cancellation, which stops what is running."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                uptime_ms = self._pace.uptime_ms()
+                for job in self._schedule.take_due(uptime_ms):
+                    if job.key == "pulse":
+                        self._seal_pulse(uptime_ms)
+                    elif job.key not in self._running:
+                        self._running.add(job.key)
+                        tasks.create_task(self._run_job(job.key))
+                for contents in self._basket.take_bulk(uptime_ms):
+                    self._seal(contents)
+                await self._until_next()
+
+    async def _until_next(self) -> None:
+        """Until the next job, the next bulk, or a job that was hastened or finished."""
+        self._wake.clear()
+        dues = (self._schedule.next_due_ms(), self._basket.bulk_due_uptime_ms())
+        due_ms = min(each for each in dues if each is not None)
+        sleep = asyncio.ensure_future(self._pace.sleep_ms(due_ms - self._pace.uptime_ms()))
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            wake.cancel()
+
+    async def _run_job(self, key: str) -> None:
+        try:
+            async with self._slots:
+                await self._job(key)()
+        except Exception:
+            self.bugs += 1
+            _LOGGER.exception("bug in %s", key.split(" ", maxsplit=1)[0])
+        finally:
+            self._running.discard(key)
+            self._wake.set()
+
+    def _job(self, key: str) -> Callable[[], Awaitable[None]]:
+        match key:
+            case "ladder.light":
+                return self._climb_light
+            case "ladder.full":
+                return self._climb_fully
+            case "vitals":
+                return self._take_vitals
+            case _:
+                return lambda: self._measure(self._plan[key])
+
+    async def _measure(self, planned: PlannedProbe) -> None:
+        self._add(await self._probes[planned.probe](planned.target, self._edges))
+
+    async def _climb_light(self) -> None:
+        if "ladder.full" in self._running:
+            return  # it says more
+        seen = await self._ladder.climb(light=True)
+        self._add(seen)
+        reach = reach_of(seen)
+        if any(self._reach.get(each, alive) != alive for each, alive in reach.items()):
+            self._schedule.hasten("ladder.full", self._pace.uptime_ms())
+        self._reach = {**self._reach, **reach}
+
+    async def _climb_fully(self) -> None:
+        seen = await self._ladder.climb()
+        self._add(seen)
+        self._reach = reach_of(seen)
+
+    async def _take_vitals(self) -> None:
+        self._basket.set_vitals(await asyncio.to_thread(self._read_vitals))
+
+    def _add(self, seen: RawMeasurement) -> None:
+        self._basket.add(seen, self._pace.uptime_ms())
+
+    def _seal_pulse(self, uptime_ms: int) -> None:
+        self._watch_clock(uptime_ms)
+        self._seal(self._basket.take_pulse(uptime_ms))
+
+    def _watch_clock(self, uptime_ms: int) -> None:
+        offset_ms = self._pace.now_ms() - uptime_ms
+        step_ms = offset_ms - self._clock_offset_ms
+        if abs(step_ms) >= STEP_MS:
+            self._basket.note(
+                LifeEvent(kind="clock_stepped", at_uptime_ms=uptime_ms, data={"step_ms": step_ms})
+            )
+        self._clock_offset_ms = offset_ms
+
+
+def reach_of(seen: RawMeasurement) -> Reach:
+    """Which tiers of a ladder were alive, by family."""
+    tiers = cast("Mapping[str, Mapping[str, Mapping[str, int]]]", seen.result["tiers"])
+    return {
+        (tier, family): count["ok"] > 0
+        for tier, families in tiers.items()
+        for family, count in families.items()
+    }
+
+
+def _own_jobs(
+    ladder: Ladder, seed: str, heartbeat_ms: int, ladder_period_ms: int, vitals_period_ms: int
+) -> tuple[Job, ...]:
+    phase_ms = random_phase_ms(seed, "pulse", heartbeat_ms)
+    lead_ms = min(_LIGHT_LEAD_MS, heartbeat_ms // 3)
+    return (
+        Job(key="pulse", period_ms=heartbeat_ms, jitter=_PULSE_JITTER, phase_ms=phase_ms),
+        Job(
+            key="ladder.light",
+            period_ms=heartbeat_ms,
+            phase_ms=(phase_ms - lead_ms) % heartbeat_ms,
+            targets=_third_parties(light_rungs(ladder.rungs)),
+        ),
+        Job(
+            key="ladder.full",
+            period_ms=ladder_period_ms,
+            targets=_third_parties(ladder.rungs),
+        ),
+        Job(key="vitals", period_ms=vitals_period_ms, phase_ms=0),
+    )
+
+
+def _probe_job(key: str, planned: PlannedProbe) -> Job:
+    return Job(
+        key=key,
+        period_ms=planned.period_s * 1000,
+        jitter=_PROBE_JITTER,
+        targets=frozenset({planned.target.host}),
+    )
+
+
+def _third_parties(rungs: Sequence[Rung]) -> frozenset[str]:
+    return frozenset(rung.host for rung in rungs if rung.tier not in _OWN_TIERS)

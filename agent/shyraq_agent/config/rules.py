@@ -1,0 +1,142 @@
+"""What must hold beyond types and ranges: the rules between keys, and the files they name.
+
+Every rule appends one sentence to the list; none stops the others.
+"""
+
+import ssl
+import stat
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from shyraq_agent.config.settings import BrokerSettings, RungSettings, Settings
+from shyraq_agent.errors import LocalError
+from shyraq_agent.measure.target import parse_target
+from shyraq_agent.sign.keyfile import read_key
+from shyraq_wire.errors import WireError
+from shyraq_wire.keys import load_evidence_key
+from shyraq_wire.topics import check_node_id
+
+
+def broken_rules(settings: Settings) -> Iterator[str]:
+    """One sentence for each rule that the settings break; touches no file."""
+    try:
+        check_node_id(settings.node.id)
+    except WireError as error:
+        yield f"node.id: {error}"
+    yield from _broken_keys(settings.collector.receipt_keys)
+    if not settings.broker:
+        yield "broker: at least one [[broker]] table is due"
+    for index, broker in enumerate(settings.broker):
+        yield from _broken_broker(f"broker[{index}]", broker)
+    yield from _broken_addresses(settings)
+    for index, rung in enumerate(settings.ladder):
+        yield from _broken_rung(f"ladder[{index}]", rung, settings.network.gateways)
+    for index, target in enumerate(settings.target):
+        try:
+            parse_target(target.target)
+        except ValueError as error:
+            yield f"target[{index}].target: {error}"
+
+
+def broken_files(settings: Settings) -> Iterator[str]:
+    """One sentence for each file that is missing, unreadable, or readable by others."""
+    try:
+        read_key(settings.node.key_file)
+    except LocalError as error:
+        yield f"node.key_file: {error}"
+    yield from _broken_directory(settings.node.state_directory)
+    for index, broker in enumerate(settings.broker):
+        if broker.tls and broker.tls_ca_file is not None:
+            yield from _broken_tls(f"broker[{index}]", broker)
+    if settings.network.trust_bundle is not None:
+        yield from _unreadable("network.trust_bundle", settings.network.trust_bundle)
+    for index, path in enumerate(settings.lists.files):
+        yield from _unreadable(f"lists.files[{index}]", path)
+
+
+def _broken_keys(keys: tuple[str, ...]) -> Iterator[str]:
+    if not keys:
+        yield "collector.receipt_keys: at least one key is due; `shyraq-collector keygen` prints it"
+    for index, text in enumerate(keys):
+        try:
+            load_evidence_key(bytes.fromhex(text))
+        except (ValueError, WireError) as error:
+            yield f"collector.receipt_keys[{index}]: 64 hexadecimal digits are due ({error})"
+
+
+def _broken_broker(path: str, broker: BrokerSettings) -> Iterator[str]:
+    files = (broker.tls_ca_file, broker.tls_cert_file, broker.tls_key_file)
+    if broker.tls and broker.tls_ca_file is None:
+        yield f"{path}.tls_ca_file: the broker's issuer is due, or tls = false"
+    if not broker.tls and any(files):
+        yield f"{path}.tls: false, yet TLS files are named"
+    if broker.tls_key_file is not None and broker.tls_cert_file is None:
+        yield f"{path}.tls_key_file: a key without tls_cert_file"
+
+
+def _broken_addresses(settings: Settings) -> Iterator[str]:
+    for index, gateway in enumerate(settings.network.gateways):
+        if not _is_address(gateway):
+            yield f"network.gateways[{index}]: an IP address is due"
+    for index, resolver in enumerate(settings.resolver):
+        if not _is_address(resolver.address):
+            yield f"resolver[{index}].address: an IP address is due"
+
+
+def _broken_rung(path: str, rung: RungSettings, gateways: tuple[str, ...]) -> Iterator[str]:
+    if rung.tier == "link":
+        yield f"{path}.tier: link needs no rung, it is read from the host"
+    if rung.proof == "ping" and rung.tier != "gateway":
+        yield f"{path}.proof: ping proves only the gateway; tls or echo is due"
+    if rung.proof != "ping" and rung.port == 0:
+        yield f"{path}.port: 1 to 65535 is due"
+    if rung.proof == "dns" and rung.tier != "resolver":
+        yield f"{path}.proof: dns proves only the resolver; tls or echo is due"
+    if rung.tier == "gateway" and rung.host not in gateways:
+        yield f"{path}.host: not one of network.gateways; nothing else at home is touched"
+
+
+def _broken_directory(path: Path) -> Iterator[str]:
+    parent = path
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        yield f"node.state_directory: {parent} is not a directory"
+
+
+def _broken_tls(path: str, broker: BrokerSettings) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=broker.tls_ca_file)
+    except OSError as error:
+        yield f"{path}.tls_ca_file: {broker.tls_ca_file}: {_why(error)}"
+    if broker.tls_cert_file is None:
+        return
+    key_file = broker.tls_key_file or broker.tls_cert_file
+    try:
+        context.load_cert_chain(broker.tls_cert_file, key_file)
+        if stat.S_IMODE(key_file.stat().st_mode) & 0o077:
+            yield f"{path}.tls_key_file: others can read it: chmod 600 {key_file}"
+    except OSError as error:
+        yield f"{path}.tls_cert_file: {broker.tls_cert_file}: {_why(error)}"
+
+
+def _unreadable(path: str, file: Path) -> Iterator[str]:
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        yield f"{path}: {file}: {_why(error)}"
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
