@@ -1,15 +1,18 @@
 """Receipts: an exact inverse, intervals in order, nothing unreadable signed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shyraq_wire.codec import write_json
-from shyraq_wire.envelope import MAX_FRAME_SIZE_BYTES, open_frame
+from shyraq_wire.envelope import MAX_FRAME_SIZE_BYTES, open_frame, seal
 from shyraq_wire.errors import LocalError, MalformedPayload
+from shyraq_wire.fields import MAX_SAFE_INTEGER
 from shyraq_wire.keys import KeyId
 from shyraq_wire.receipt import (
     MAX_INTERVALS,
@@ -22,6 +25,7 @@ from shyraq_wire.receipt import (
     decode_receipt,
     encode_receipt,
 )
+from shyraq_wire.topics import NodeId
 from support.reports import EXAMPLE_EPOCH, EXAMPLE_NODE, receipts
 from support.vectors import read_vectors
 
@@ -131,6 +135,21 @@ def test_a_receipt_holds_as_much_as_the_limits_say_within_a_frame() -> None:
         encode_receipt(_receipt(*intervals))
     with pytest.raises(LocalError):
         encode_receipt(_receipt(refused=(refusal,) * (MAX_REFUSED + 1)))
+
+
+def test_the_longest_receipt_there_can_be_fits_a_frame() -> None:
+    """A node cannot bring its collector to a receipt that may not travel: 256 epochs, all told."""
+    last = MAX_SAFE_INTEGER
+    epochs = tuple(
+        EpochReceipt(epoch=f"{n:032x}", intervals=(Interval(lo=last, hi=last, sha256=HASH),))
+        for n in range(MAX_INTERVALS)
+    )
+    refusal = Refusal(epoch=EXAMPLE_EPOCH, seq=last, sha256=HASH, reason="r" * 64)
+    receipt = replace(
+        _receipt(refused=(refusal,) * MAX_REFUSED), node=NodeId("n" * 32), epochs=epochs
+    )
+    frame = seal(encode_receipt(receipt), RECEIPT_TYPE, Ed25519PrivateKey.generate())
+    assert len(frame) < MAX_FRAME_SIZE_BYTES
 
 
 def test_the_golden_receipt_still_reads() -> None:
