@@ -2,8 +2,8 @@
 
 Thresholds come from independent noise and were then held against shared-cause noise (`make score`):
 suspected at 10 nats, confirmed at 13. Beyond the score a group must have three lines at two sites
-down and thirty per cent of those that could have fallen; few lines must stay down a while, because
-a street feeder or a provider's night reboot takes three lines together and gives them back.
+down and thirty per cent of those that could have fallen. Few lines must be most of their group, and
+stay down a while: a street feeder or a provider's night takes three lines and gives them back.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from shyraq_collector.facts.incidents import TestName
 SUSPECT_NATS = 10.0
 CONFIRM_NATS = 13.0
 DOWN_SHARE_MIN = 0.3
+FEW_LINES_SHARE = {3: 0.6, 4: 0.45, 5: 0.36}
 LINES_MIN = 3
 SITES_MIN = 2
 
@@ -61,5 +62,13 @@ class Finding:
             self.score >= SUSPECT_NATS
             and self.down >= LINES_MIN
             and self.sites >= SITES_MIN
-            and self.share >= DOWN_SHARE_MIN
+            and self.share >= share_needed(self.down)
         )
+
+
+def share_needed(down: int) -> float:
+    """What share of a group must be down: thirty per cent, but most of it where few lines speak.
+
+    Three lines of a region are a street feeder; three lines of three are a network in a town.
+    """
+    return FEW_LINES_SHARE.get(down, DOWN_SHARE_MIN)

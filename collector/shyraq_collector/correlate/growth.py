@@ -50,8 +50,8 @@ def set_score(country: Country, fallen: Sequence[Line], up: int, now: Instant, p
 
 def explain(
     country: Country, fallen: Sequence[Line], up: Sequence[Line], now: Instant, pace: Pace
-) -> tuple[Scope, Box]:
-    """The narrowest proven scope of the lines that fell, and its box."""
+) -> tuple[Scope, Box] | None:
+    """The narrowest proven scope of the lines that fell, and its box; None if none is proven."""
     cells = count_cells(up, fallen)
 
     def passes(box: Box) -> bool:

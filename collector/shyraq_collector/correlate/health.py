@@ -7,6 +7,7 @@
    its own consequences without any race.
 3. All watchers overdue together: the collector is blind. Nothing is judged while it lasts, and
    silence that began meanwhile is excused for a hold afterwards.
+   A gap in what all watchers say together, too short for blindness, opens a hold as well.
 4. Watchers that stay silent while half of the nodes are heard prove nothing and are ignored until
    one of them is heard again: a dead canary must not blind a country.
 5. Without watchers, several countries watch each other: all of them silent at once is us. One
@@ -48,6 +49,9 @@ class Health:
 
     def look(self, roster: Roster, now: Instant, pace: Pace) -> None:
         """Decide at a tick whether we are blind, and excuse what the blindness explains."""
+        for since, until in roster.stumbles:
+            self.hold(roster, at=until, since=since, pace=pace)
+        roster.stumbles.clear()
         newest, leash_s = _watch(roster)
         overdue = now - newest > leash_s
         if self.distrusted:

@@ -5,9 +5,11 @@
    explicit: its silence means unknown, not down.
 3. `advance` moves to `missing` every line whose leash ended before the judged instant. Each line
    that is up sits once in a wheel of buckets, one bucket a heartbeat, so quiet lines cost nothing.
-4. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
+4. Watchers (canaries, controls) are never judged here; a gap in what all of them say together is
+   put aside in `stumbles`.
+5. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
    of the past and never counts as an arrival.
-5. A line missing for a day that no incident has claimed is chronic: `absent` until heard again.
+6. A line missing for a day that no incident has claimed is chronic: `absent` until heard again.
 
 Not here: scores (`edge`, `level`), incidents.
 """
@@ -27,6 +29,10 @@ PANEL_SHARE = 0.25
 
 STALE_LEASHES = 3.0
 """A panel that has not sampled a line for so many leashes no longer knows it."""
+
+
+WATCH_GAP = 1.25
+"""All watchers together silent for so many of their usual gaps: our side stumbled."""
 
 
 class Late(NamedTuple):
@@ -85,6 +91,8 @@ class Roster:
         self.countries: dict[str, Country] = {}
         self.watchers: dict[NodeId, Line] = {}
         self.late: list[Late] = []
+        self.spools = False
+        self.stumbles: list[tuple[Instant, Instant]] = []
         self._cadence_s = cadence_s
         self._by_node: dict[NodeId, Line] = {}
         self._wheel: dict[int, list[Line]] = {}
@@ -144,6 +152,7 @@ class Roster:
                     line.learn()
         elif lag > leash and line.learned:
             self.late.append(Late(line, at, known_at, up=True))
+            self.spools = True
         else:
             self._heard_again(line, at, known_at, gap)
 
@@ -153,6 +162,7 @@ class Roster:
         if known_at - at > 2.0 * line.lag_s + self.pace.minute_s / 12.0:
             # Later than its arrivals are: the node's own word, given after its return.
             self.late.append(Late(line, at, known_at, up=False))
+            self.spools = True
             return
         together = line.nodes > 1 and at - line.last_heard < line.leash_s
         if line.watcher or together or at < line.last_heard:
@@ -197,13 +207,11 @@ class Roster:
         """Put a line into a state and keep every count right.
 
         Args:
-            line: The line; watchers have no counts.
+            line: The line; never a watcher.
             state: Where to.
             since: For missing: since when.
         """
         before, line.state = line.state, state
-        if line.watcher:
-            return
         country = self.countries[line.key.country]
         country.changed = True
         if before == "up" and state != "up":
@@ -238,7 +246,7 @@ class Roster:
 
     def _heard_again(self, line: Line, at: Instant, known_at: Instant, gap: float) -> None:
         if line.watcher:
-            line.state = "up"
+            self._watch(line, known_at)
         else:
             self._account(line, at, gap)
         line.lag_s = known_at - at
@@ -249,8 +257,15 @@ class Roster:
             line.changes += 1
         if math.isfinite(gap) and line.case is None and line.state != "absent":
             self._collect(line, gap)
-        if line.state != "up" and (line.learned or line.explicit or self._in_panel(line)):
+        known = line.learned or line.explicit or self._in_panel(line)
+        if line.state != "up" and known and not line.watcher:
             self.move(line, "up")
+
+    def _watch(self, line: Line, known_at: Instant) -> None:
+        """A watcher spoke; was there a gap in what all of them said together?"""
+        newest = max(other.last_heard for other in self.watchers.values())
+        if line.learned and newest < known_at - WATCH_GAP * line.median_s:
+            self.stumbles.append((newest, known_at))
 
     def _account(self, line: Line, at: Instant, gap: float) -> None:
         """An absence ended: it goes on the line's own record unless something explains it."""

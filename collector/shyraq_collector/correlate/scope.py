@@ -26,6 +26,8 @@ from shyraq_collector.facts.incidents import Level, Scope
 OUTSIDE_DOWN = 0.02
 INSIDE_MIN, INSIDE_MAX = 0.3, 0.98
 PRICE_NATS = 3.0
+PRICE_ACCESS_NATS = 3.5
+"""A little dearer than a network's name: a lone mobile network is named, not "mobile"."""
 NATION_ISPS = 3
 EXEMPT_SHARE_MAX = 0.2
 
@@ -87,7 +89,8 @@ def best_box(cells: list[Cell]) -> Box:
                     if region_set is None or cell.region in region_set:
                         eligible += cell.eligible
                         fallen += cell.fallen
-                price = PRICE_NATS * (isp_price + region_price + (access is not None))
+                price = PRICE_NATS * (isp_price + region_price)
+                price += PRICE_ACCESS_NATS if access else 0.0
                 score = _fit(eligible, fallen, total) - price
                 if score > best_score + 1e-9:
                     best, best_score = Box(isp_set, region_set, access), score
@@ -131,7 +134,7 @@ def _fit(eligible: int, fallen: int, total: tuple[int, int]) -> float:
 
 def name_scope(
     country: str, box: Box, cells: list[Cell], passes: Callable[[Box], bool]
-) -> tuple[Scope, Box]:
+) -> tuple[Scope, Box] | None:
     """Steps 3 and 4: what may be said of a box.
 
     Args:
@@ -141,7 +144,8 @@ def name_scope(
         passes: Whether the lines of a box, taken alone, pass as suspected.
 
     Returns:
-        The scope to publish, and the box narrowed to what is proven.
+        The scope to publish and the box narrowed to what is proven; None where no value of the
+        box is proven by itself.
     """
     inside = [c for c in cells if _inside(box, c)]
     isps = sorted(
@@ -171,11 +175,10 @@ def name_scope(
             exempt_isps=exempt,
         )
         return scope, box
-    proven = Box(
-        frozenset(isps) if box.isps is not None and isps else box.isps,
-        frozenset(regions) if box.regions is not None and regions else box.regions,
-        box.access,
-    )
+    proven = Box(_proven(box.isps, isps), _proven(box.regions, regions), box.access)
+    if box.isps is None and box.regions is None:
+        # Everything is touched, but too little of it is proven for a nation.
+        proven = Box(_proven(frozenset(), isps), _proven(frozenset(), regions), box.access)
     scope = Scope(
         country=country,
         level=_level(proven),
@@ -183,7 +186,14 @@ def name_scope(
         regions=tuple(sorted(proven.regions or ())),
         access=access,
     )
-    return scope, proven
+    return (
+        (scope, proven) if proven.isps or proven.regions or not (all_isps or all_regions) else None
+    )
+
+
+def _proven(limits: frozenset[str] | None, named: list[str]) -> frozenset[str] | None:
+    """The values named, where a dimension is limited at all."""
+    return frozenset(named) or None if limits is not None else None
 
 
 def _level(box: Box) -> Level:

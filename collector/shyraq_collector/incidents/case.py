@@ -57,8 +57,11 @@ class Case:
         grown_at: When the last line fell.
         back_since: Since when enough lines are back for a restoration; None while they are not.
         half_back_since: Since when half of them are back.
-        words: What back-fill said of each line's silence: True reachable, False unreachable.
-        returned: Lines that came back at least once.
+        told_down: Depth when the scope was last told.
+        words: What back-fill said of each line's silence: True where it reached something.
+        news: Words came since the cause was last weighed.
+        just_restored: It was restored since the cause was last weighed.
+        spools: Back-fill has been seen in this fleet: its absence means something.
         trace: (at, score, down, lines) for the explanation, thinned.
         entries: Everything said.
     """
@@ -87,7 +90,10 @@ class Case:
     back_since: Instant | None = None
     half_back_since: Instant | None = None
     words: dict[Line, bool] = field(default_factory=dict)
-    returned: dict[Line, Instant] = field(default_factory=dict)
+    news: bool = False
+    just_restored: bool = False
+    spools: bool = False
+    told_down: int = 0
     trace: list[tuple[float, float, int, int]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
@@ -105,6 +111,11 @@ class Case:
     def down(self) -> int:
         """Lines of the base that are missing now."""
         return sum(line.state == "missing" for line in self.base)
+
+    @property
+    def base_set(self) -> set[Line]:
+        """The base for membership tests."""
+        return set(self.base)
 
     @property
     def confidence(self) -> float:

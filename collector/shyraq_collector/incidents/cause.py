@@ -15,17 +15,17 @@
 from collections.abc import Iterable
 
 from shyraq_collector.correlate.line import Line
-from shyraq_collector.correlate.roster import Country
-from shyraq_collector.facts.incidents import Cause, Grade, Scope
+from shyraq_collector.correlate.roster import Late
+from shyraq_collector.facts.fleet import Instant
+from shyraq_collector.facts.incidents import Cause, Entry, Grade, Scope
 from shyraq_collector.incidents.case import Case
 
 DECIDED_SHARE = 2.0 / 3.0
 TELLERS_MIN = 2
 
 
-def first_cause(scope: Scope, country: Country) -> Cause:
+def first_cause(scope: Scope) -> Cause:
     """The cause as far as silence alone proves it."""
-    del country
     match scope.level:
         case "isp" | "cell":
             return "isp"
@@ -46,23 +46,37 @@ def first_grade(lines: Iterable[Line]) -> Grade:
     return "B" if len(sites) >= 2 else "C"
 
 
-def revised_cause(case: Case, *, spools_known: bool) -> Cause:
-    """The cause after the lines that returned have, or have not, told of the gap.
+def listen(case: Case, late: Late) -> None:
+    """Keep what a line says of its own silence, once it can: only words from inside the cut."""
+    if late.line in case.base_set and late.at >= case.onset.earliest:
+        case.words[late.line] = case.words.get(late.line, False) or late.up
+        case.news = True
 
-    Args:
-        case: With `words` of those that told and `returned` for all that came back.
-        spools_known: Back-fill has been seen in this fleet: its absence means something.
-    """
+
+def revise(case: Case, now: Instant, at: Instant) -> list[Entry]:
+    """Say so where back-fill, or its absence after the return, decides the cause."""
+    decides = case.news or case.just_restored
+    case.news = case.just_restored = False
+    if not decides or case.state in {"suspected", "dismissed"}:
+        return []
+    cause = _revised(case)
+    if cause == case.cause:
+        return []
+    case.cause = cause
+    note = f"back-fill of {len(case.words)} lines decides the cause"
+    return [case.say("revise", at=now, published_at=at, note=note)]
+
+
+def _revised(case: Case) -> Cause:
     told = len(case.words)
-    back = len(case.returned)
+    back = sum(line.state == "up" for line in case.base)
     if back < max(TELLERS_MIN, len(case.base) / 2.0):
         return case.cause
     if told >= DECIDED_SHARE * back:
         reached = sum(case.words.values())
         if case.scope.level == "nation":
             return "border" if 2 * reached >= told else "network"
-        return case.cause if case.cause == "isp" else "network"
-    silent = back - told
-    if spools_known and silent >= DECIDED_SHARE * back:
-        return "power"
+        return "isp" if case.scope.level in {"isp", "cell"} else "network"
+    if case.state == "restored" and case.spools and back - told >= DECIDED_SHARE * back:
+        return "power" if case.scope.level in {"region", "nation"} else case.cause
     return case.cause

@@ -59,6 +59,7 @@ def _restore(case: Case, roster: Roster, now: Instant, at: Instant) -> Entry:
         note=note,
     )
     release(case, roster, now)
+    case.just_restored, case.spools = True, roster.spools
     case.back_since = case.half_back_since = None
     return entry
 

@@ -127,10 +127,14 @@ class Engine:
             now = min(now, watermark)
         self.roster.advance(now)
         said = self._own_fault(at)
+        for late in self.roster.late:
+            tracker = self._trackers.get(late.line.key.country)
+            if tracker is not None:
+                tracker.hear_late(late)
+        self.roster.late.clear()
         watched = any(line.learned for line in self.roster.watchers.values())
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
-        self.roster.late.clear()
         return said
 
     def _own_fault(self, at: Instant) -> list[Entry]:

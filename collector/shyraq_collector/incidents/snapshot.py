@@ -32,6 +32,7 @@ def freeze(
     memory = {
         "version": VERSION,
         "wheel_at": roster.wheel_at,
+        "spools": roster.spools,
         "health": encode(health),
         "watchers": {node: _of_line(line) for node, line in roster.watchers.items()},
         "countries": {code: _of_country(c) for code, c in roster.countries.items()},
@@ -79,6 +80,7 @@ def thaw(
             trackers[code].judged_to = words["judged_to"]
             trackers[code].cases[:] = decode(list[Case], words["cases"], find)
     faults[:] = decode(list[Case], memory["faults"], find)
+    roster.spools = memory["spools"]
     roster.resume(memory["wheel_at"])
 
 
