@@ -212,8 +212,11 @@ class Agent:
         )
 
     def _make_edges(self) -> Edges:
+        settings = self._config.settings
         return make_edges(
-            self._config.settings,
+            settings.network,
+            settings.resolver,
+            settings.limits,
             pace=self._pace,
             stopwatch=self._stopwatch,
             policy=self._policy,

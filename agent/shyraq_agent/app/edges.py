@@ -1,6 +1,6 @@
 """The edges of a measurement, as this host and its configuration give them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -8,7 +8,7 @@ import certifi
 
 from shyraq_agent.clock import Pace, Stopwatch
 from shyraq_agent.config.plan import limits_of, resolvers_of
-from shyraq_agent.config.settings import Settings
+from shyraq_agent.config.settings import LimitSettings, NetworkSettings, ResolverSettings
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.edges import (
@@ -21,7 +21,9 @@ from shyraq_agent.measure.edges import (
 
 
 def make_edges(
-    settings: Settings,
+    network: NetworkSettings,
+    resolvers: Sequence[ResolverSettings],
+    limits: LimitSettings,
     *,
     pace: Pace,
     stopwatch: Stopwatch,
@@ -30,31 +32,33 @@ def make_edges(
     system_resolver: SystemResolver | None = None,
     links: Callable[[], Links] = read_links,
 ) -> Edges:
-    """What probes may touch under these settings. Reads the trust bundle: call it in a thread.
+    """What probes may touch here. Reads the trust bundle: call it in a thread.
 
     Args:
-        settings: Within the rules.
+        network: The host's own network.
+        resolvers: DNS servers to ask directly.
+        limits: What one measurement may take.
         pace: When things happen.
         stopwatch: How long they take.
         policy: What may be reached.
         rng: For query ids, nonces and choices.
-        system_resolver: None: the host's own, where the settings want it.
+        system_resolver: None: the host's own, where `network` wants it.
         links: Which families the host's interfaces carry.
 
     Raises:
         ValueError: The trust bundle holds no certificate.
         OSError: It cannot be read.
     """
-    if system_resolver is None and settings.network.system_resolver:
+    if system_resolver is None and network.system_resolver:
         system_resolver = ThreadedResolver()
     return Edges(
         pace=pace,
         stopwatch=stopwatch,
         policy=policy,
-        trust=Trust.from_bundle(settings.network.trust_bundle or Path(certifi.where())),
+        trust=Trust.from_bundle(network.trust_bundle or Path(certifi.where())),
         rng=rng,
         system_resolver=system_resolver,
-        resolvers=resolvers_of(settings),
-        limits=limits_of(settings),
+        resolvers=resolvers_of(resolvers),
+        limits=limits_of(limits),
         links=links,
     )

@@ -71,9 +71,9 @@ def parse_config(text: bytes, *, name: str) -> AgentConfig:
     traffic = expected_traffic(settings, plan)
     if not traffic.fits:
         mistakes.append(
-            f"budget.monthly_bytes: {traffic.month_bytes:,} bytes a month are expected, "
-            f"{traffic.allowed_bytes:,} allowed beside the share for event windows: "
-            "raise it, measure fewer targets, or lengthen [cadence]"
+            f"budget.monthly_bytes: {traffic.month_bytes:,} bytes a month are expected "
+            f"({traffic.dearest}), {traffic.allowed_bytes:,} allowed beside the share for event "
+            "windows: raise it, measure fewer targets, or lengthen [cadence]"
         )
     if mistakes:
         raise ConfigError(name, mistakes)

@@ -6,7 +6,10 @@ Plain conversions. Reading the target lists is the only thing here that touches 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from shyraq_agent.config.settings import CadenceSettings, Settings
+from shyraq_agent.config.settings import (
+    CadenceSettings,
+    Settings,
+)
 from shyraq_agent.measure import PROBE_OF_KIND
 from shyraq_agent.measure.edges import Resolver
 from shyraq_agent.measure.limits import MAX_TARGETS, Limits
@@ -90,16 +93,14 @@ def ladder_of(settings: Settings) -> Ladder:
     )
 
 
-def resolvers_of(settings: Settings) -> tuple[Resolver, ...]:
+def resolvers_of(tables: Sequence[ResolverSettings]) -> tuple[Resolver, ...]:
     """The DNS servers that are asked directly."""
-    return tuple(
-        Resolver(role=each.role, address=each.address, port=each.port) for each in settings.resolver
-    )
+    return tuple(Resolver(role=each.role, address=each.address, port=each.port) for each in tables)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(limits: LimitSettings) -> Limits:
     """What one measurement may take."""
-    return Limits(**asdict(settings.limits))
+    return Limits(**asdict(limits))
 
 
 def _listed(settings: Settings, mistakes: list[str]) -> Iterator[Target]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shyraq_agent.config.settings import BrokerSettings, RungSettings, Settings
 from shyraq_agent.errors import LocalError
-from shyraq_agent.measure.target import parse_target
+from shyraq_agent.measure.target import check_host, parse_target
 from shyraq_agent.sign.keyfile import read_key
 from shyraq_wire.errors import WireError
 from shyraq_wire.keys import load_evidence_key
@@ -93,6 +93,11 @@ def _broken_rung(path: str, rung: RungSettings, gateways: tuple[str, ...]) -> It
         yield f"{path}.port: 1 to 65535 is due"
     if rung.proof == "dns" and rung.tier != "resolver":
         yield f"{path}.proof: dns proves only the resolver; tls or echo is due"
+    for key, text in (("host", rung.host.partition("%")[0]), ("server_name", rung.server_name)):
+        try:
+            check_host(text or rung.host)
+        except ValueError as error:
+            yield f"{path}.{key}: {error}"
     if rung.tier == "gateway" and rung.host not in gateways:
         yield f"{path}.host: not one of network.gateways; nothing else at home is touched"
 

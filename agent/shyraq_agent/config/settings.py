@@ -30,7 +30,7 @@ class NodeSettings:
     """Opaque id given at registration: 8 to 32 of a-z, 0-9 and hyphen. No default: it must be
     the one that the collector's registry has."""
     state_directory: Path
-    """Holds the spool and the status file; made with mode 0700 if it does not exist. No
+    """Holds the spool and the status socket; made with mode 0700 if it does not exist. No
     default: two agents on one directory are refused."""
     key_file: Path
     """The node's Ed25519 evidence key, PEM, readable by its owner only; `shyraq-agent keygen`

@@ -58,6 +58,12 @@ class Traffic:
         return sum(line.month_bytes for line in self.lines)
 
     @property
+    def dearest(self) -> str:
+        """What costs most, with its share, for people."""
+        line = max(self.lines, key=lambda each: each.month_bytes)
+        return f"{line.what} {line.month_bytes / self.month_bytes:.0%}"
+
+    @property
     def fits(self) -> bool:
         """Whether the sum stays within what is allowed."""
         return self.month_bytes <= self.allowed_bytes
