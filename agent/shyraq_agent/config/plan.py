@@ -3,11 +3,13 @@
 Plain conversions. Reading the target lists is the only thing here that touches files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from shyraq_agent.config.settings import (
     CadenceSettings,
+    LimitSettings,
+    ResolverSettings,
     Settings,
 )
 from shyraq_agent.measure import PROBE_OF_KIND
