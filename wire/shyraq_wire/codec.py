@@ -26,8 +26,10 @@ MAX_DEPTH: Final = 16
 """Nesting of objects and arrays in a payload."""
 
 _RAW, _ZLIB = 0, 1
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?')
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 """A string, or an unclosed one to the end: it always matches, so the scan stays linear."""
+_ODD_NUMBERS = re.compile(rb"[0-9]{19}|[0-9][eE]")
+"""Without these, every integer is within 64 bits and every number within a double."""
 _BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CURLY = bytes.maketrans(b"[]", b"{}")
 _INTEGER_LIMIT = 2**63
@@ -82,13 +84,15 @@ def read_json(payload: bytes) -> Mapping[str, object]:
     try:
         payload = memoryview(payload).tobytes()
         text = payload.decode("utf-8")
-        _check_depth(payload)
+        skeleton = _without_strings(payload)
+        _check_depth(skeleton)
+        odd = _ODD_NUMBERS.search(skeleton) is not None  # a call for each number costs
         value = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
+            parse_float=_finite if odd else None,
+            parse_int=_bounded if odd else None,
         )
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
@@ -126,9 +130,16 @@ def _inflate(data: bytes) -> bytes:
     return frame
 
 
-def _check_depth(payload: bytes) -> None:
+def _without_strings(payload: bytes) -> bytes:
+    """What stands outside of strings."""
+    if b"\\" in payload:
+        return _STRINGS.sub(b'"', payload)
+    return b'"'.join(payload.split(b'"')[::2])
+
+
+def _check_depth(skeleton: bytes) -> None:
     """Refuse deep nesting before the parser recurses; each pass peels one level."""
-    brackets = _STRINGS.sub(b"", payload).translate(_CURLY, _BRACKETS)
+    brackets = skeleton.translate(_CURLY, _BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return
