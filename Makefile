@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+OONI   := .venv-ooni
 PYFILES := wire agent collector deploy/demo tests bench
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup system demo demo-check test check fix bench crash lock docs clean
+.PHONY: help setup system demo demo-check test ooni-check check fix bench crash lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## Print this list
@@ -37,6 +38,18 @@ demo-check: setup ## Play the demo headless, compare found with expected, exit 1
 test: system setup ## All tests, on real sockets, a real broker and real files
 	$(BIN)/python -m pytest
 
+ooni-check: setup $(OONI)/.ready ## Load every kind of OONI export in OONI's own reader
+	@mkdir -p build
+	$(BIN)/python tests/oonidata/write_exports.py build/ooni-exports.jsonl
+	$(OONI)/bin/python tests/oonidata/load_exports.py build/ooni-exports.jsonl
+
+$(OONI)/.ready: requirements/ooni.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
+	  echo "oonidata 0.3.0 needs Python 3.11 or 3.12. Set PYTHON=python3.11."; exit 1; }
+	@$(PYTHON) -m venv $(OONI)
+	$(OONI)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ooni.txt
+	@touch $@
+
 check: setup ## Formatting, lint, types, import contracts, documentation, spelling, security
 	$(BIN)/ruff format --check $(PYFILES)
 	$(BIN)/ruff check $(PYFILES)
@@ -61,6 +74,7 @@ lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent pyproject.toml -o requirements/agent.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra collector pyproject.toml -o requirements/collector.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent --extra collector --extra dev pyproject.toml -o requirements/dev.txt
+	echo oonidata==0.3.0 | $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade - -o requirements/ooni.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OONI) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

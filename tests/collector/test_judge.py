@@ -1,6 +1,6 @@
 """The judge of our own measurements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from shyraq_collector.facts.fleet import Placement, Role
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.judge import reference
 from shyraq_collector.judge.judge import MAX_WAITING, Judge
 from shyraq_collector.judge.policy import MINUTE_MS, Policy, TargetPolicy
-from shyraq_collector.judge.reference import page
 from shyraq_collector.judge.rules import NOTHING, RULES
 from shyraq_wire.chain import Position
 from shyraq_wire.keys import KeyId
 from shyraq_wire.report import REPORT_TYPE, ClockState, Json, Measurement, Step
 from support.reports import example_report
+from support.web import RIGHT, SITE, https, lookup, page, step, web
 
-SITE = "https://courier.example.org/"
 HOME_SITE = "https://akimat.example.kz/"
 NEUTRAL = "https://neutral.example.net/"
 CLEAR = "http://courier.example.org/"
-RIGHT, OTHER, WRONG = "192.0.2.10", "192.0.2.11", "198.51.100.66"
+OTHER, WRONG = "192.0.2.11", "198.51.100.66"
 POLICY = Policy(
     targets={
         SITE: TargetPolicy(cadence_ms=5 * MINUTE_MS),
@@ -49,63 +49,8 @@ CONTROL = _place("control-01", "hoster-a", "control")
 CONTROL_2 = _place("control-02", "hoster-b", "control")
 
 
-def _step(name: str, failure: str | None = None, *, took_ms: float = 20.0, **data: Json) -> Step:
-    return _made(name, failure, took_ms, data)
-
-
-def _made(name: str, failure: str | None, took_ms: float, data: Mapping[str, Json]) -> Step:
-    return Step(name=name, started_offset_ms=0, duration_ms=took_ms, failure=failure, data=data)
-
-
-def _lookup(*answers: str, failure: str | None = None, **data: Json) -> Step:
-    usual: dict[str, Json] = {"engine": "system", "query": "ANY", "answers": answers}
-    return _made("lookup", failure, 20.0, {**usual, **data})
-
-
-def _page(url: str, address: str, **data: Json) -> Step:
-    usual: dict[str, Json] = {
-        "url": url,
-        "address": address,
-        "status": 200,
-        "body_size_bytes": 4000,
-        "body_truncated": False,
-        "title": "Evening Courier",
-        "header_names": ["date", "x-courier"],
-    }
-    return _made("request", None, 20.0, {**usual, **data})
-
-
-def _https(
-    address: str = RIGHT,
-    *,
-    connect: str | None = None,
-    handshake: str | None = None,
-    verify: str | None = None,
-    request: str | None = None,
-    took_ms: float = 60.0,
-    codes: Sequence[int] = (),
-    **page: Json,
-) -> list[Step]:
-    """The steps of one address, up to the first failure."""
-    steps = [_step("connect", connect, address=address, port=443)]
-    if connect is None:
-        steps.append(_step("handshake", handshake, took_ms=took_ms, address=address))
-    if connect is handshake is None:
-        steps.append(_step("verify", verify, address=address, codes=codes))
-    if connect is handshake is verify is None:
-        failed = _step("request", request, url=SITE, address=address)
-        steps.append(failed if request else _page(SITE, address, **page))
-    return steps
-
-
-def _web(steps: Iterable[Step], target: str = SITE, probe: str = "web") -> Measurement:
-    return Measurement(
-        probe=probe, target=target, started_offset_ms=0, duration_ms=0.0, steps=tuple(steps)
-    )
-
-
-GOOD = _web([_lookup(RIGHT), *_https()])
-SILENT = _web([_lookup(RIGHT), *_https(handshake="generic_timeout_error")])
+GOOD = web([lookup(RIGHT), *https()])
+SILENT = web([lookup(RIGHT), *https(handshake="generic_timeout_error")])
 
 
 class _Story:
@@ -187,14 +132,14 @@ def test_controls_of_one_network_count_less() -> None:
 
 
 BLOCKED: Mapping[str, tuple[Measurement, str]] = {
-    "tcp.failed": (_web([_lookup(RIGHT), *_https(connect="connection_refused")]), "tcp"),
+    "tcp.failed": (web([lookup(RIGHT), *https(connect="connection_refused")]), "tcp"),
     "tls.certificate": (
-        _web([_lookup(RIGHT), *_https(verify="ssl_unknown_authority", codes=[20])]),
+        web([lookup(RIGHT), *https(verify="ssl_unknown_authority", codes=[20])]),
         "certificate",
     ),
-    "tls.failed": (_web([_lookup(RIGHT), *_https(handshake="connection_reset")]), "tls"),
-    "http.failed": (_web([_lookup(RIGHT), *_https(request="connection_reset")]), "http"),
-    "dns.failed": (_web([_lookup(failure="dns_nxdomain_error")]), "dns"),
+    "tls.failed": (web([lookup(RIGHT), *https(handshake="connection_reset")]), "tls"),
+    "http.failed": (web([lookup(RIGHT), *https(request="connection_reset")]), "http"),
+    "dns.failed": (web([lookup(failure="dns_nxdomain_error")]), "dns"),
 }
 
 
@@ -224,30 +169,28 @@ def test_without_control_nothing_is_blocked() -> None:
 
 def test_a_control_must_try_the_same_address() -> None:
     """Success at another address says nothing of this one."""
-    elsewhere = _web([_lookup(OTHER), *_https(OTHER)])
+    elsewhere = web([lookup(OTHER), *https(OTHER)])
     said = _Story().repeated(SILENT, elsewhere)
     assert _last(said) == ("unknown", None, "address_untried", "control.untried")
 
 
 def test_an_address_that_serves_nobody_but_is_only_given_here_is_a_lie() -> None:
     """The control tried the odd address as well, and the site is elsewhere."""
-    lied = _web([_lookup(WRONG), *_https(WRONG, verify="ssl_unknown_authority", codes=[18])])
-    both = _web(
-        [_lookup(RIGHT), *_https(), *_https(WRONG, verify="ssl_unknown_authority", codes=[18])]
-    )
+    lied = web([lookup(WRONG), *https(WRONG, verify="ssl_unknown_authority", codes=[18])])
+    both = web([lookup(RIGHT), *https(), *https(WRONG, verify="ssl_unknown_authority", codes=[18])])
     assert _last(_Story().repeated(lied, both)) == ("blocked", "dns", None, "dns.wrong-address")
 
 
 def test_a_dead_address_that_the_control_was_given_too_is_down() -> None:
     """One of several true addresses may be dead for everybody."""
-    dead = _web([_lookup(OTHER), *_https(OTHER, connect="generic_timeout_error")])
-    both = _web([_lookup(RIGHT, OTHER), *_https(), *_https(OTHER, connect="generic_timeout_error")])
+    dead = web([lookup(OTHER), *https(OTHER, connect="generic_timeout_error")])
+    both = web([lookup(RIGHT, OTHER), *https(), *https(OTHER, connect="generic_timeout_error")])
     assert _last(_Story().repeated(dead, both))[0] == "down"
 
 
 def test_another_address_with_a_good_certificate_is_innocent() -> None:
     """CDNs answer differently by place."""
-    [verdict] = _Story().minute((_place(), _web([_lookup(WRONG), *_https(WRONG)])))
+    [verdict] = _Story().minute((_place(), web([lookup(WRONG), *https(WRONG)])))
     assert verdict.state == "ok"
 
 
@@ -265,27 +208,27 @@ def test_controls_that_stop_working_leave_it_open() -> None:
 
 def test_a_local_answer_is_a_home_filter_not_a_block() -> None:
     """Lookups that only give local addresses look like a filter in the home."""
-    filtered = _web([_lookup("127.0.0.1", failure="dns_bogon_error")])
+    filtered = web([lookup("127.0.0.1", failure="dns_bogon_error")])
     assert _last(_Story().repeated(filtered)) == ("unknown", None, "home_filter", "own.home-filter")
 
 
 def test_a_redirect_into_the_home_is_a_portal() -> None:
     """An unpaid-balance or login page is not the target's."""
     steps = [
-        _lookup(RIGHT),
-        _step("connect", address=RIGHT, port=80),
-        _page(CLEAR, RIGHT, status=302, body_size_bytes=0, title=""),
-        _step("connect", "egress_forbidden", address="192.168.1.1", port=80, depth=1),
+        lookup(RIGHT),
+        step("connect", address=RIGHT, port=80),
+        page(CLEAR, RIGHT, status=302, body_size_bytes=0, title=""),
+        step("connect", "egress_forbidden", address="192.168.1.1", port=80, depth=1),
     ]
-    said = _Story().repeated(_web(steps, CLEAR), _web(_clear(), CLEAR))
+    said = _Story().repeated(web(steps, CLEAR), web(_clear(), CLEAR))
     assert _last(said) == ("unknown", None, "captive_portal", "portal.login")
 
 
-def _clear(**page: Json) -> list[Step]:
+def _clear(**changes: Json) -> list[Step]:
     return [
-        _lookup(RIGHT),
-        _step("connect", address=RIGHT, port=80),
-        _page(CLEAR, RIGHT, **page),
+        lookup(RIGHT),
+        step("connect", address=RIGHT, port=80),
+        page(CLEAR, RIGHT, **changes),
     ]
 
 
@@ -304,38 +247,36 @@ def test_pages_in_the_clear_are_compared(
     changes: dict[str, Json], expected: tuple[str, str | None, str | None, str]
 ) -> None:
     """The control's page decides what a page in the clear is worth."""
-    assert (
-        _last(_Story().repeated(_web(_clear(**changes), CLEAR), _web(_clear(), CLEAR))) == expected
-    )
+    assert _last(_Story().repeated(web(_clear(**changes), CLEAR), web(_clear(), CLEAR))) == expected
 
 
 def test_a_page_in_the_clear_without_control_is_unknown() -> None:
     """Nobody can say whose page it is."""
-    said = _Story().repeated(_web(_clear(), CLEAR), None)
+    said = _Story().repeated(web(_clear(), CLEAR), None)
     assert _last(said) == ("unknown", None, "no_control", "http.no-control")
 
 
 def test_an_other_page_once_is_too_few() -> None:
     """One odd page may be an odd moment."""
-    odd = _web(_clear(title="Blocked", body_size_bytes=3, header_names=[]), CLEAR)
+    odd = web(_clear(title="Blocked", body_size_bytes=3, header_names=[]), CLEAR)
     story = _Story()
-    said = story.repeated(odd, _web(_clear(), CLEAR))
+    said = story.repeated(odd, web(_clear(), CLEAR))
     assert said[0].rule == "http.other-page-once"
 
 
 def test_a_server_that_turns_us_away_is_not_blocked() -> None:
     """403 after a good handshake is the server's word; if the control gets it too, all is well."""
-    refused = _web([_lookup(RIGHT), *_https(status=403)])
+    refused = web([lookup(RIGHT), *https(status=403)])
     assert _last(_Story().repeated(refused))[1:] == (None, "refused_by_server", "http.refused")
     assert _last(_Story().repeated(refused, refused))[3] == "http.refused-for-everybody"
 
 
 def test_only_dates_and_an_unsure_clock_is_no_certificate_verdict() -> None:
     """A wrong clock makes good certificates look expired."""
-    expired = _web([_lookup(RIGHT), *_https(verify="ssl_invalid_certificate", codes=[10])])
+    expired = web([lookup(RIGHT), *https(verify="ssl_invalid_certificate", codes=[10])])
     said = _Story().repeated(expired, clock_wrong=True)
     assert _last(said) == ("unknown", None, "wrong_clock", "own.clock")
-    forged = _web([_lookup(RIGHT), *_https(verify="ssl_unknown_authority", codes=[20, 10])])
+    forged = web([lookup(RIGHT), *https(verify="ssl_unknown_authority", codes=[20, 10])])
     assert _last(_Story().repeated(forged, clock_wrong=True))[1] == "certificate"
     assert _last(_Story().repeated(expired))[1] == "certificate"
 
@@ -365,15 +306,15 @@ def test_a_node_that_reaches_nothing_abroad_says_nothing_of_targets_there() -> N
 
 def test_a_node_whose_neutral_names_fail_is_not_believed() -> None:
     """What fails for names nobody blocks is the node's own line."""
-    broken = _web([_lookup(RIGHT), *_https(handshake="generic_timeout_error")], NEUTRAL)
+    broken = web([lookup(RIGHT), *https(handshake="generic_timeout_error")], NEUTRAL)
     said = _Story().repeated(SILENT, beside=[(_place(), broken)])
     assert _last(said) == ("unknown", None, "own_fault", "own.line")
 
 
 def test_domestic_targets_are_judged_by_the_other_networks() -> None:
     """A control abroad is refused by such a site and does not count; neighbours do."""
-    ours = _web([_lookup(RIGHT), *_https(handshake="connection_reset")], HOME_SITE)
-    fine = _web([_lookup(RIGHT), *_https()], HOME_SITE)
+    ours = web([lookup(RIGHT), *https(handshake="connection_reset")], HOME_SITE)
+    fine = web([lookup(RIGHT), *https()], HOME_SITE)
     neighbours = (_place("node-0002", "beta"), _place("node-0003", "gamma"))
     assert _last(_Story().repeated(ours, fine, controls=neighbours))[3] == "tls.failed"
     same = (_place("node-0004", "alpha"), CONTROL)
@@ -382,59 +323,59 @@ def test_domestic_targets_are_judged_by_the_other_networks() -> None:
 
 def test_broken_ipv6_beside_a_block_changes_nothing() -> None:
     """No route over IPv6 is this host's own; the other address decides."""
-    six = _step("connect", "network_unreachable", address="2001:db8::10", port=443)
-    both = _web([_lookup(RIGHT, "2001:db8::10"), six, *_https(handshake="eof_error")])
+    six = step("connect", "network_unreachable", address="2001:db8::10", port=443)
+    both = web([lookup(RIGHT, "2001:db8::10"), six, *https(handshake="eof_error")])
     assert _last(_Story().repeated(both))[3] == "tls.failed"
-    alone = _web([_lookup("2001:db8::10"), six])
+    alone = web([lookup("2001:db8::10"), six])
     assert _Story().repeated(alone)[-1].state != "blocked"
 
 
 def test_redirects_are_judged_from_the_last() -> None:
     """A good first page does not hide a failure after it."""
     steps = [
-        _lookup(RIGHT),
-        *_https(status=302),
-        _lookup(OTHER, depth=1),
-        _step("connect", address=OTHER, port=443, depth=1),
-        _step("handshake", "generic_timeout_error", address=OTHER, depth=1),
+        lookup(RIGHT),
+        *https(status=302),
+        lookup(OTHER, depth=1),
+        step("connect", address=OTHER, port=443, depth=1),
+        step("handshake", "generic_timeout_error", address=OTHER, depth=1),
     ]
     fine = [
         *steps[:-1],
-        _step("handshake", address=OTHER, depth=1),
-        _step("verify", address=OTHER, depth=1),
-        _page("https://www.courier.example.org/", OTHER, depth=1),
+        step("handshake", address=OTHER, depth=1),
+        step("verify", address=OTHER, depth=1),
+        page("https://www.courier.example.org/", OTHER, depth=1),
     ]
-    assert _last(_Story().repeated(_web(steps), _web(fine)))[3] == "tls.failed"
+    assert _last(_Story().repeated(web(steps), web(fine)))[3] == "tls.failed"
 
 
 def test_names_and_endpoints_are_judged_at_their_own_layer() -> None:
     """The probes dns and tls end at their own layer, and are judged there."""
-    name = _web([_lookup(RIGHT)], "courier.example.org", "dns")
+    name = web([lookup(RIGHT)], "courier.example.org", "dns")
     assert _last(_Story().repeated(name, name))[3] == "ok.answered"
-    denied = _web([_lookup(failure="dns_refused_error")], "courier.example.org", "dns")
+    denied = web([lookup(failure="dns_refused_error")], "courier.example.org", "dns")
     assert _last(_Story().repeated(denied, name))[3] == "dns.failed"
-    endpoint = _web([_lookup(RIGHT), *_https()[:3]], "courier.example.org:443", "tls")
+    endpoint = web([lookup(RIGHT), *https()[:3]], "courier.example.org:443", "tls")
     assert _last(_Story().repeated(endpoint, endpoint))[3] == "ok.secure"
 
 
 def test_an_answer_from_no_resolver_is_injected() -> None:
     """Whoever answers for an address that runs no resolver sits on the way."""
     reply: Json = {"id_matches": True, "answers": [WRONG], "rcode": "NOERROR"}
-    silent = _lookup(WRONG, resolver="silent", engine="udp", query="A", datagrams=[reply])
-    quiet = _lookup(resolver="silent", failure="generic_timeout_error", datagrams=[])
+    silent = lookup(WRONG, resolver="silent", engine="udp", query="A", datagrams=[reply])
+    quiet = lookup(resolver="silent", failure="generic_timeout_error", datagrams=[])
     name = "courier.example.org"
-    fine = _web([_lookup(RIGHT), quiet], name, "dns")
-    said = _Story().repeated(_web([_lookup(RIGHT), silent], name, "dns"), fine)
+    fine = web([lookup(RIGHT), quiet], name, "dns")
+    said = _Story().repeated(web([lookup(RIGHT), silent], name, "dns"), fine)
     assert said[0].rule == "dns.injected-once"
     assert _last(said) == ("blocked", "dns", None, "dns.injected")
-    twice = _lookup(
+    twice = lookup(
         WRONG,
         resolver="foreign",
         engine="udp",
         query="A",
         datagrams=[reply, {"id_matches": True, "answers": [RIGHT]}],
     )
-    said = _Story().repeated(_web([_lookup(RIGHT), twice], name, "dns"), fine)
+    said = _Story().repeated(web([lookup(RIGHT), twice], name, "dns"), fine)
     assert _last(said)[3] == "dns.injected"
     assert _last(_Story().repeated(fine, fine))[3] == "ok.answered"
 
@@ -443,9 +384,9 @@ def _slow_story(ours_ms: Sequence[float], control_ms: float = 60.0) -> list[Verd
     """Ten minutes of a node whose handshakes with the site take so long."""
     story = _Story()
     for took_ms in ours_ms:
-        neutral = _web([_lookup(RIGHT), *_https(took_ms=50.0)], NEUTRAL)
-        usual = _web([_lookup(RIGHT), *_https(took_ms=control_ms)])
-        ours = _web([_lookup(RIGHT), *_https(took_ms=took_ms)])
+        neutral = web([lookup(RIGHT), *https(took_ms=50.0)], NEUTRAL)
+        usual = web([lookup(RIGHT), *https(took_ms=control_ms)])
+        ours = web([lookup(RIGHT), *https(took_ms=took_ms)])
         story.minute((CONTROL, neutral), (CONTROL, usual), (_place(), neutral), (_place(), ours))
     return [verdict for verdict in story.verdicts if verdict.target == SITE]
 
@@ -482,7 +423,7 @@ def test_other_probes_and_canaries_get_no_verdict() -> None:
 
 def test_a_measurement_without_telling_steps_is_our_own_fault() -> None:
     """Nothing tried, nothing said of the target."""
-    [verdict] = _Story().minute((_place(), _web([_step("connect", "egress_forbidden")])))
+    [verdict] = _Story().minute((_place(), web([step("connect", "egress_forbidden")])))
     assert verdict.rule == NOTHING.id
 
 
@@ -490,7 +431,7 @@ MOMENTS = st.lists(
     st.tuples(
         st.sampled_from([_place(), _place("node-0002", "beta"), CONTROL, CONTROL_2]),
         st.sampled_from(
-            [GOOD, SILENT, *(each for each, _ in BLOCKED.values()), _web(_clear(), CLEAR)]
+            [GOOD, SILENT, *(each for each, _ in BLOCKED.values()), web(_clear(), CLEAR)]
         ),
         st.integers(0, 40),
     ),
@@ -538,7 +479,7 @@ def test_nothing_is_blocked_without_controls(
 
 def test_reports_are_judged_with_their_moment_and_clock() -> None:
     """A whole report: dated by the collector, and without belief in a clock that was never set."""
-    expired = _web([_lookup(RIGHT), *_https(verify="ssl_invalid_certificate", codes=[10])])
+    expired = web([lookup(RIGHT), *https(verify="ssl_invalid_certificate", codes=[10])])
     report = example_report(
         clock=ClockState(source="none", error_ms=None), measurements=(GOOD, expired)
     )
@@ -579,7 +520,7 @@ def test_the_page_of_rules_is_up_to_date() -> None:
     written = (
         Path(__file__).parents[2].joinpath("docs/reference/rules.md").read_text(encoding="utf-8")
     )
-    assert written == page()
+    assert written == reference.page()
     assert all(f"`{rule.id}`" in written for rule in RULES)
 
 
