@@ -25,6 +25,9 @@ class Sentences:
         networks = self._networks(scope)
         if scope.level == "nation":
             place = self._country.whole[self._say.language]
+            if scope.exempt_isps:
+                isps = self.networks(scope.exempt_isps)
+                place = self._say("who.except", place=place, isps=isps)
         elif privacy.place_is_withheld(scope):
             place = self._say("who.place_withheld", networks=networks)
         elif scope.regions:
