@@ -107,7 +107,7 @@ def access_list(nodes: Iterable[NodeId]) -> str:
     blocks = [
         _block(
             COLLECTOR_NAME,
-            read=(every_node("report"), every_node("session"), "$SYS/broker/#"),
+            read=(every_node("report"), every_node("session"), CANARY, "$SYS/broker/#"),
             write=(
                 every_node("receipt"),
                 every_node("control"),

@@ -1,13 +1,15 @@
-"""The loopback canary: the collector publishes to itself through the broker.
+"""The loopback canary: a message to ourselves through the broker, on a connection of its own.
 
-Each round trip proves that everything the broker had accepted when the canary left has been read
-since: brokers hand on in order. So judging may go up to the moment the newest returned canary was
-sent, and no further: a stalled broker or event loop must not look like a country gone silent.
+It leaves by its own client (its silence must not share the collector's session) and comes back on
+the collector's connection, in one row with the reports. So each round trip proves that everything
+the broker had accepted when the canary left has been read since. Judging may go up to the moment
+the newest returned canary was sent, and no further: a stalled broker or event loop must not look
+like a country gone silent.
 
 The canary says nothing of the nodes' own way to the broker; control nodes abroad do that. They
 are ordinary agents that the registry knows by their role.
 
-What this module does not do: open a hold (the engine's health does), use a connection of its own.
+What this module does not do: open a hold or a connection.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from typing import Final
 from shyraq_collector.clock import Pace, Stopwatch
 from shyraq_collector.errors import PeerError
 from shyraq_collector.facts.reports import Message
-from shyraq_wire.topics import PREFIX
+from shyraq_wire.topics import CANARY
 
 BEATS_PER_HEARTBEAT: Final = 4
 """Canaries sent in one heartbeat of the fleet; judging lags by one of them."""
@@ -35,7 +37,6 @@ class Canary:
     def __init__(
         self,
         *,
-        name: str,
         heartbeat_ms: int,
         pace: Pace,
         stopwatch: Stopwatch,
@@ -44,13 +45,11 @@ class Canary:
         """Begin without a round trip.
 
         Args:
-            name: Of this collector; part of the topic.
             heartbeat_ms: Of the fleet.
             pace: When canaries are due, and their stamps.
             stopwatch: How long a round trip takes.
             new_nonce: Text that nobody else can guess, new at each call.
         """
-        self.topic = f"{PREFIX}/canary/{name}"
         self._interval_ms = heartbeat_ms / BEATS_PER_HEARTBEAT
         self._pace = pace
         self._stopwatch = stopwatch
@@ -74,7 +73,7 @@ class Canary:
 
     def heard(self, message: Message) -> bool:
         """Whether the message is on the canary's topic; one of ours ends its round trip."""
-        if message.topic != self.topic:
+        if message.topic != CANARY:
             return False
         sent = self._outstanding.pop(message.payload.decode("ascii", "replace"), None)
         if sent is not None and (self.returned_ms is None or sent[0] > self.returned_ms):
@@ -88,4 +87,4 @@ class Canary:
         if len(self._outstanding) > _OUTSTANDING:
             self._outstanding.popitem(last=False)
         with contextlib.suppress(PeerError):
-            await publish(self.topic, nonce.encode("ascii"))
+            await publish(CANARY, nonce.encode("ascii"))

@@ -1,4 +1,4 @@
-"""The collector's door to the broker: always one connection, or on its way to one.
+"""A door to the broker: always one connection, or on its way to one.
 
 1. A fresh connection each time; subscriptions are made after every connect.
 2. Messages are stamped as the socket is read, on the pace, before anything else.
@@ -21,7 +21,6 @@ from shyraq_collector.consume.connection import (
     tls_context,
 )
 from shyraq_collector.facts.reports import Message
-from shyraq_wire.topics import every_node
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Door:
         on_message: Callable[[Message], object],
         on_connected: Callable[[], None],
         on_lost: Callable[[], None],
-        topics: tuple[str, ...] = (),
+        topics: tuple[str, ...],
     ) -> None:
         """Begin disconnected.
 
@@ -49,7 +48,7 @@ class Door:
             on_message: Called on the event loop for each message, as it is read.
             on_connected: Called when the subscriptions stand.
             on_lost: Called when a connection whose subscriptions stood has ended.
-            topics: Subscriptions beside the reports of every node.
+            topics: What to subscribe to; may be nothing.
         """
         self._settings = settings
         self._pace = pace
@@ -57,7 +56,7 @@ class Door:
         self._on_message = on_message
         self._on_connected = on_connected
         self._on_lost = on_lost
-        self._topics = (every_node("report"), *topics)
+        self._topics = topics
         self._connection: Connection | None = None
         self._stands = asyncio.Event()
 
@@ -92,7 +91,8 @@ class Door:
             connection = await self._make()
             try:
                 await connection.open()
-                await connection.subscribe(self._topics)
+                if self._topics:
+                    await connection.subscribe(self._topics)
                 if failing:
                     _log.warning("event=broker-back")
                 failing, pause_ms = False, self._settings.backoff_first_ms

@@ -9,7 +9,8 @@
 `ingest`     one transaction's work: frame, rows, segments, forks, counts
 `writer`     the one thread that writes; group commit; results after the commit
 `findings`   verdicts, incidents, timeline, engine snapshot and view, committed together
-`queries`    read-only questions, each on its own connection
+`history`    stored frames as the verified reports they were, to judge them again
+`queries`    read-only questions
 
 Everything durable in the collector is here, and nothing is told to a node before it is.
 """

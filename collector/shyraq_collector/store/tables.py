@@ -134,7 +134,8 @@ CREATE TABLE verdict (
     judged_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
     rule TEXT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    UNIQUE (node_no, target, at_ms, rule)
 );
 CREATE INDEX verdict_by_time ON verdict (at_ms);
 CREATE INDEX verdict_by_target ON verdict (target, at_ms);

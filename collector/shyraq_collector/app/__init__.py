@@ -1,0 +1,15 @@
+"""The running collector: every room joined, one flow.
+
+`collector`  what runs, from broker to receipt, and how it is started and stopped
+`fleet`      the registry as the running collector sees it, renewed when a command changed it
+`eyes`       our own stumbles: broker, canary, queue, disk, late ticks; how far may be judged
+`words`      what a stored report tells the engine
+`desk`       the judge, fed in order, in a thread
+`judging`    the ticks: words and verdicts in, findings committed
+`public`     committed state as the public room asks for it
+`serving`    the HTTP server inside the collector
+"""
+
+from shyraq_collector.app.collector import Collector
+
+__all__ = ["Collector"]

@@ -1,0 +1,174 @@
+"""The ticks: what was stored goes in, what is concluded is committed.
+
+At each absolute multiple of the heartbeat:
+
+1. If our own side stumbled since the last tick, the engine is told first (`eyes`).
+2. The engine judges up to the watermark; the judge's verdicts since the last tick are taken.
+3. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together.
+
+Between ticks, what a commit stored is given to engine and judge at once, in order. After a restart
+the engine takes over the last snapshot and is given the frames behind the cursor; the time in
+between is a stumble like any other. A snapshot of another version is not guessed at: the engine
+begins with an empty memory, and says so in the log.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shyraq_collector.app.desk import Desk
+from shyraq_collector.app.eyes import Eyes
+from shyraq_collector.app.words import tell
+from shyraq_collector.clock import Pace
+from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.incidents.engine import Engine
+from shyraq_collector.store.findings import Findings, Hold, Memory, View
+from shyraq_collector.store.ingest import Kept
+
+_STARTING_HEARTBEATS: Final = 3
+"""Ticks of a first run before the engine can have learned anything."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnState:
+    """What the view says of the collector itself."""
+
+    broker_connected: bool
+    canary_round_trip_ms: float | None
+    turned_away: int
+    nodes: int
+
+
+class Judging:
+    """Engine, judge and ticks."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        desk: Desk,
+        eyes: Eyes,
+        pace: Pace,
+        heartbeat_ms: int,
+        own_state: Callable[[], OwnState],
+        save: Callable[[Findings], Awaitable[None]],
+        memory: Memory | None,
+    ) -> None:
+        """Join the parts and take over the memory of the run before.
+
+        Args:
+            engine: New, with today's placements.
+            desk: The judge's.
+            eyes: Our own stumbles, and the watermark.
+            pace: When ticks are due.
+            heartbeat_ms: Distance of ticks.
+            own_state: Asked at each tick, for the view.
+            save: Commits what one tick found.
+            memory: What the last tick left behind; None at the first start.
+        """
+        self._engine = engine
+        self._desk = desk
+        self._eyes = eyes
+        self._pace = pace
+        self._heartbeat_ms = heartbeat_ms
+        self._own_state = own_state
+        self._save = save
+        self._started_ms = pace.now_ms()
+        self._last_tick_ms = self._started_ms if memory is None else memory.ticked_ms
+        self._is_first_run = memory is None
+        self._cursor = 0 if memory is None else memory.cursor
+        if memory is not None:
+            try:
+                engine.restore(memory.snapshot)
+            except ValueError as error:
+                _log.warning("event=snapshot-refused remedy=empty-memory error=%s", error)
+
+    @property
+    def cursor(self) -> int:
+        """Number of the newest frame that the engine has been given."""
+        return self._cursor
+
+    def take(self, kept: Sequence[Kept]) -> None:
+        """Newly stored reports, in order."""
+        self.catch_up(kept)
+        self._desk.lay(kept)
+
+    def catch_up(self, kept: Iterable[Kept]) -> None:
+        """Stored reports that only the engine has not been given yet."""
+        for each in kept:
+            tell(self._engine, each)
+            self._cursor = each.no
+
+    def place(self, placement: Placement) -> None:
+        """A node is new, or has moved."""
+        self._engine.place(placement)
+
+    async def run(self) -> None:
+        """Tick until cancelled; ticks that were slept through are one."""
+        while True:
+            now_ms = self._pace.now_ms()
+            due_ms = (now_ms // self._heartbeat_ms + 1) * self._heartbeat_ms
+            await self._pace.sleep_ms(due_ms - now_ms)
+            now_ms = self._pace.now_ms()
+            if now_ms < due_ms:
+                continue  # the wall clock was set back
+            await self.tick(max(due_ms, now_ms // self._heartbeat_ms * self._heartbeat_ms), due_ms)
+
+    async def tick(self, at_ms: int, due_ms: int) -> None:
+        """One tick.
+
+        Args:
+            at_ms: The newest multiple of the heartbeat that has passed.
+            due_ms: The multiple that was slept for; earlier when this tick is late.
+        """
+        if at_ms <= self._last_tick_ms:
+            return
+        stumbled_ms = self._eyes.stumble(due_ms=due_ms, last_tick_ms=self._last_tick_ms)
+        if stumbled_ms is not None:
+            self._engine.hold(at_ms / 1000, since=stumbled_ms / 1000)
+        watermark_ms = self._eyes.watermark_ms()
+        entries = self._engine.tick(at_ms / 1000, watermark=watermark_ms / 1000)
+        cursor, snapshot = self._cursor, self._engine.snapshot()
+        view = self._view(at_ms, min(at_ms, watermark_ms))
+        touched = {entry.incident for entry in entries}
+        incidents = [each for each in self._engine.incidents() if each.id in touched]
+        self._last_tick_ms = at_ms
+        await self._save(
+            Findings(
+                at_ms=at_ms,
+                cursor=cursor,
+                snapshot=snapshot,
+                entries=entries,
+                incidents=incidents,
+                verdicts=await self._desk.verdicts(watermark_ms),
+                view=view,
+            )
+        )
+
+    def _view(self, at_ms: int, judged_to_ms: int) -> View:
+        own = self._own_state()
+        return View(
+            at_ms=at_ms,
+            groups=tuple(self._engine.groups()),
+            hold=self._hold(at_ms, own),
+            started_ms=self._started_ms,
+            broker_connected=own.broker_connected,
+            canary_round_trip_ms=own.canary_round_trip_ms,
+            judged_to_ms=judged_to_ms,
+            turned_away=own.turned_away,
+            nodes=own.nodes,
+        )
+
+    def _hold(self, at_ms: int, own: OwnState) -> Hold | None:
+        health = self._engine.health
+        if health.blind_since is not None:
+            return "own-fault"
+        starting_ms = _STARTING_HEARTBEATS * self._heartbeat_ms
+        if self._is_first_run and at_ms - self._started_ms < starting_ms:
+            return "starting"
+        if health.held_until > at_ms / 1000 or not own.broker_connected:
+            return "hold"
+        return None
