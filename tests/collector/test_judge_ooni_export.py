@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -15,14 +14,9 @@ from shyraq_collector.facts.verdicts import OoniVerdict
 from shyraq_collector.judge.ooni import judge_lines, judge_ooni
 from shyraq_collector.judge.ooni.export import export_web
 from shyraq_collector.judge.ooni.lines import Judged
-from support.exports import CLEAR, CONTEXT, GOOD, MEASUREMENTS, exported
+from support.exports import CLEAR, CONTEXT, GOOD, MEASUREMENTS, SCHEMA, exported
 from support.web import RIGHT, https, lookup, page, step, web
 
-SCHEMA = json.loads(
-    resources.files("shyraq_collector.judge.ooni")
-    .joinpath("schema/web_connectivity.json")
-    .read_text(encoding="utf-8")
-)
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 

@@ -1,6 +1,8 @@
 """Web measurements with their controls and verdicts, exported as OONI JSON: one of each kind."""
 
+import json
 from collections.abc import Iterator, Sequence
+from importlib import resources
 
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Slowdown, Verdict
@@ -9,6 +11,13 @@ from shyraq_collector.judge.ooni.export import Context, export_web
 from shyraq_collector.judge.policy import MINUTE_MS, Policy
 from shyraq_wire.report import Json, Measurement
 from support.web import RIGHT, SITE, https, lookup, page, step, web
+
+SCHEMA = json.loads(
+    resources.files("shyraq_collector.judge.ooni")
+    .joinpath("schema/web_connectivity.json")
+    .read_text(encoding="utf-8")
+)
+"""The strict form of an export, as published."""
 
 CONTEXT = Context(
     started_ms=1_668_927_600_123,

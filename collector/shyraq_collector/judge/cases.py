@@ -123,7 +123,7 @@ class Cases:
             seen=seen,
             complete=seen.tried == sighting.goal and seen.failure is None,
             control=answer.word,
-            same_page=same_page(ours, theirs, "v043") if ours and theirs else None,
+            same_page=same_page(ours, theirs, "ours") if ours and theirs else None,
             same_status=ours is not None and theirs is not None and ours.status == theirs.status,
             repeated=entered.repeated,
             slowed=self._slowed(entered.slowdown),

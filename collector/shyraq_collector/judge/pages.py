@@ -1,12 +1,13 @@
 """Whether the page that a node got is the page that the control got.
 
 OONI ts-017, "http-diff": the same page has the same status and agrees in at least one of body
-length, headers and title. The versions of OONI's probe differ in small things (ours uses `v043`):
+length, headers and title. The versions of OONI's probe differ in small things, `ours` in one more:
 
 - headers: `cautious` (0.4.0 to 0.4.2, and the flags of 0.5) compares nothing if either side has
-  none; it and `v043` take equal sets of names for agreement; all take a shared uncommon name;
-- title: `cautious` needs one on both sides, `v043` one on the probe's; for `walk` (from 0.5.27)
-  two pages without a title agree.
+  none; it and `v043` take equal sets of names for agreement; all take a shared uncommon name, but
+  `ours` does not call uncommon what any server or middlebox adds, such as Content-Length;
+- title: `cautious` and `ours` need one on both sides, `v043` one on the probe's; for `walk`
+  (from 0.5.27) two pages without a title agree.
 
 A truncated body's length and title are never compared.
 """
@@ -14,7 +15,7 @@ A truncated body's length and title are never compared.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Style = Literal["cautious", "v043", "walk"]
+Style = Literal["cautious", "v043", "walk", "ours"]
 """Which version's comparison."""
 
 BODY_PROPORTION: Final = 0.7
@@ -52,7 +53,19 @@ COMMON_HEADERS: Final = frozenset(
         "x-xss-protection",
     }
 )
-"""Names that any server sends: sharing one proves nothing."""
+"""Names that OONI leaves out: sharing one proves nothing."""
+
+_COMMON_TO_US: Final = COMMON_HEADERS | {
+    "alt-svc",
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "x-cache",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +107,10 @@ def _similar_length(probe: Page, control: Page) -> bool:
 def _similar_headers(probe: Page, control: Page, style: Style) -> bool:
     if style == "cautious" and not (probe.headers and control.headers):
         return False
-    if style != "walk" and probe.headers == control.headers:
+    if style in ("cautious", "v043") and probe.headers == control.headers:
         return True
-    return bool((probe.headers & control.headers) - COMMON_HEADERS)
+    common = _COMMON_TO_US if style == "ours" else COMMON_HEADERS
+    return bool((probe.headers & control.headers) - common)
 
 
 def _similar_title(probe: Page, control: Page, style: Style) -> bool:
@@ -104,7 +118,7 @@ def _similar_title(probe: Page, control: Page, style: Style) -> bool:
         return False
     if style != "walk" and not probe.title:
         return False
-    if style == "cautious" and not control.title:
+    if style in ("cautious", "ours") and not control.title:
         return False
     return _long_words(probe.title) == _long_words(control.title)
 
