@@ -8,8 +8,8 @@
 
 A found fault has an entry `confirmed` or `reopened` between its begin and ten minutes after its
 end, at least half of whose lines it silenced. A group with fewer than three eligible lines is its
-own row, "not observable". Intervals are Wilson's at 95 %. The simulator and the detector share an author: an
-optimistic bound, good for finding faults in the detector and not for publishing an accuracy.
+own row, "not observable". Intervals are Wilson's at 95 %. The simulator and the detector share an
+author: an optimistic bound, for finding faults in the detector, not for publishing an accuracy.
 """
 
 import argparse
@@ -201,7 +201,7 @@ def judge(
             continue
         before = row.scoped
         if hits:
-            _count_hit(row, hits, truth, [incidents[e.incident] for e in hits])
+            _count_hit(row, hits, truth, [incidents[e.incident] for e in hits], lines)
         if verbose and row.scoped == before:
             print("scope wrong:" if hits else "missed:", _truth_text(truth))
             _tell(under_test.said, truth.begin - 600.0, truth.end + GRACE_S)
@@ -216,7 +216,13 @@ def judge(
     return score
 
 
-def _count_hit(row: Row, hits: list[Entry], truth: Truth, incidents: list[Incident]) -> None:
+def _count_hit(
+    row: Row,
+    hits: list[Entry],
+    truth: Truth,
+    incidents: list[Incident],
+    lines: list[LineKey],
+) -> None:
     row.found += 1
     row.delays_s.append(min(e.published_at for e in hits) - truth.begin)
     said = [
@@ -225,7 +231,9 @@ def _count_hit(row: Row, hits: list[Entry], truth: Truth, incidents: list[Incide
         for e in incident.history
         if truth.begin <= e.published_at <= truth.end + GRACE_S
     ]
-    row.scoped += any(_same(e.scope, truth) for e in said) and len({e.incident for e in hits}) == 1
+    row.scoped += (
+        any(_same(e.scope, truth, lines) for e in said) and len({e.incident for e in hits}) == 1
+    )
     back = [
         e
         for incident in incidents
@@ -274,12 +282,15 @@ def _in_scope(scope: Scope, line: LineKey) -> bool:
     )
 
 
-def _same(scope: Scope, truth: Truth) -> bool:
+def _same(scope: Scope, truth: Truth, lines: list[LineKey]) -> bool:
+    """The same level and names; in a fleet of one region, nation and region are the same."""
+    one_region = len({line.region for line in lines}) == 1
+    if one_region and {scope.level, truth.level} <= {"nation", "region"}:
+        return {line for line in lines if _in_scope(scope, line)} >= truth.lines
     if scope.level != truth.level:
         return False
     if truth.level == "nation":
-        everyone = {*scope.isps, *scope.exempt_isps}
-        return set(scope.isps) == truth.isps if scope.isps else everyone == truth.isps
+        return set(scope.isps) == truth.isps
     return set(scope.isps) == truth.isps and set(scope.regions) == truth.regions
 
 

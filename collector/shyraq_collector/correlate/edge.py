@@ -6,8 +6,8 @@ ln((θ + (1-θ)q) / q), q being the chance that it fell on its own; a line that 
 -ln(1-θ). Lines that fell before the window were not there to fall and leave the count, so the
 denominator is frozen just before onset. A site counts once in each group.
 
-The score is the best over windows and alternatives; the price of taking the best is in the
-thresholds (see `finding`). Not here: slow roll-outs, which fit no window (`level`).
+The score is the best over windows and alternatives, less a price for the longer windows; the rest
+of the price of taking the best is in the thresholds (see `finding`). Not here: slow roll-outs, which fit no window (`level`).
 """
 
 import math
@@ -20,6 +20,9 @@ from shyraq_collector.correlate.roster import Country
 from shyraq_collector.facts.fleet import Instant
 
 WINDOW_BEATS = (2.0, 10.0, 60.0)
+WINDOW_PRICE_NATS = (0.0, 1.0, 4.0)
+"""Long windows collect drops that only share an evening."""
+
 GONE_SHARES = (0.4, 0.85)
 
 
@@ -62,7 +65,7 @@ def edge_findings(
     for (group, number), total in sums.items():
         if len(total.lines) < LINES_MIN:
             continue
-        found = _finding(country, group, total, now - WINDOW_BEATS[number] * country.beat_s)
+        found = _finding(country, group, total, number, now)
         if group not in best or found.score > best[group].score:
             best[group] = found
     return [best[group] for group in sorted(best)]
@@ -77,7 +80,7 @@ def _add(total: _Sum, line: Line, gains: list[float]) -> None:
         total.gains[index] += gain
 
 
-def _finding(country: Country, index: int, total: _Sum, since: Instant) -> Finding:
+def _finding(country: Country, index: int, total: _Sum, number: int, now: Instant) -> Finding:
     group = country.lattice.groups[index]
     score = max(
         gain + group.up * math.log(1.0 - gone)
@@ -86,10 +89,10 @@ def _finding(country: Country, index: int, total: _Sum, since: Instant) -> Findi
     return Finding(
         key=group.key,
         test="edge",
-        score=score,
+        score=score - WINDOW_PRICE_NATS[number],
         eligible=group.up + len(total.lines),
         down=len(total.lines),
         sites=len(total.sites),
-        since=since,
+        since=now - WINDOW_BEATS[number] * country.beat_s,
         lines=tuple(total.lines),
     )

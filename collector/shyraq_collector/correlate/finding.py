@@ -16,7 +16,10 @@ from shyraq_collector.facts.incidents import TestName
 SUSPECT_NATS = 10.0
 CONFIRM_NATS = 13.0
 DOWN_SHARE_MIN = 0.3
-FEW_LINES_SHARE = {3: 0.6, 4: 0.45, 5: 0.36}
+FEW_LINES_SHARE = {3: 0.75, 4: 0.6, 5: 0.45, 6: 0.36}
+REGION_LINES_MIN = 4
+"""Three homes of one region, whatever their networks, are a street."""
+
 LINES_MIN = 3
 SITES_MIN = 2
 
@@ -60,10 +63,15 @@ class Finding:
         """Whether the group, taken alone, passes as suspected."""
         return (
             self.score >= SUSPECT_NATS
-            and self.down >= LINES_MIN
+            and self.down >= lines_needed(self.key)
             and self.sites >= SITES_MIN
             and self.share >= share_needed(self.down)
         )
+
+
+def lines_needed(key: GroupKey) -> int:
+    """How many lines must be down: three, four where no network is named in a region."""
+    return REGION_LINES_MIN if key.region is not None and key.isp is None else LINES_MIN
 
 
 def share_needed(down: int) -> float:

@@ -105,6 +105,15 @@ def fallen_since(case: Case, free: Iterable[Line], since: Instant) -> list[Line]
     return own + [line for line in free if line.case is None and line.missing_since >= since]
 
 
+def fallen_before(case: Case, country: Country) -> list[Line]:
+    """Lines of the scope that had fallen by themselves before: they were not there to fall."""
+    return [
+        line
+        for line in country.missing.values()
+        if line.case is None and case.holds(line) and not _belongs(case, line)
+    ]
+
+
 def adopt(case: Case, story: Story, country: Country, now: Instant, pace: Pace) -> None:
     """Make a story the case's own: scope, cause, grade, and the lines it claims."""
     case.scope, case.parts = story.scope, story.parts

@@ -30,6 +30,7 @@ from shyraq_collector.incidents.depth import follow
 from shyraq_collector.incidents.story import (
     Story,
     adopt,
+    fallen_before,
     fallen_since,
     joined,
     take,
@@ -40,6 +41,7 @@ WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 """How long so few fallen lines must stay down before they are published; more need no wait."""
 
 STILL_DOWN_SHARE = 0.8
+COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
 ROLL_BEATS = 120.0
 """New falls this soon after the last belong to the same roll-out."""
@@ -185,6 +187,7 @@ class Tracker:
 
     def _adopt(self, case: Case, story: Story, now: Instant) -> None:
         adopt(case, story, self._country, now, self._pace)
+        self._roster.leave_out(fallen_before(case, self._country))
         case.grown_at = now
 
     def _grow(
@@ -200,20 +203,8 @@ class Tracker:
         if case.peak is None or not ((best and rolling) or deeper):
             return []
         case.told_down = case.evidence.down
-        story = self._tell(case, case.peak, free if rolling else (), now)
-        own = [line for line in case.base if line.state == "missing"]
-        covered = sum(story.holds(line) for line in own) >= 0.9 * len(own)
-        if covered and (best is None or any(story.holds(line) for line in best.lines)):
-            pass
-        elif best is not None and rolling:
-            before = Story(scope=case.scope, parts=case.parts, onset=case.onset)
-            story = joined(
-                before,
-                tell(self._country, best, best.lines, owner=None, now=now, pace=self._pace),
-            )
-        else:
-            return []
-        if story.parts == case.parts:
+        story = self._retold(case, best if rolling else None, free if rolling else (), now)
+        if story is None or (story.parts == case.parts and story.scope == case.scope):
             return []
         same_words = story.scope == case.scope
         self._adopt(case, story, now)
@@ -223,6 +214,24 @@ class Tracker:
         if same_words:
             return []
         return [case.say("change", at=now, published_at=at, note="more lines fell")]
+
+    def _retold(
+        self, case: Case, best: Finding | None, free: Iterable[Line], now: Instant
+    ) -> Story | None:
+        """The story of a case with what fell beside it; None where there is no one story."""
+        if case.peak is None:
+            return None
+        story = self._tell(case, case.peak, free, now)
+        own = [line for line in case.base if line.state == "missing"]
+        covered = sum(story.holds(line) for line in own) >= COVERED_SHARE * len(own)
+        if best is None:
+            return story if covered else None
+        held = sum(story.holds(line) for line in best.lines)
+        if covered and held >= STILL_DOWN_SHARE * len(best.lines):
+            return story
+        before = Story(scope=case.scope, parts=case.parts, onset=case.onset)
+        beside = tell(self._country, best, best.lines, owner=None, now=now, pace=self._pace)
+        return joined(story if covered else before, beside)
 
     def _same_scope(self, story: Story) -> Case | None:
         """The restored case, not yet closed, that held mostly the same lines."""
