@@ -122,7 +122,7 @@ class Cases:
         return Case(
             seen=seen,
             complete=seen.tried == sighting.goal and seen.failure is None,
-            control=answer.word,
+            answer=answer,
             same_page=same_page(ours, theirs, "ours") if ours and theirs else None,
             same_status=ours is not None and theirs is not None and ours.status == theirs.status,
             repeated=entered.repeated,

@@ -158,8 +158,7 @@ class Judge:
         )
         rule, answer = NOTHING, Answer(word="absent")
         if found is not None:
-            rule, case = found
-            answer = self._cases.ask(entered, case.seen, now_ms=self._now_ms)
+            rule, answer = found[0], found[1].answer
         place, concluded = entered.placement, rule.concludes
         return Verdict(
             node=NodeId(place.node),

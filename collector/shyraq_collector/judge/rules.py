@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shyraq_collector.facts.verdicts import Doubt, Layer, State
-from shyraq_collector.judge.controls import Word
+from shyraq_collector.judge.controls import Answer, Word
 from shyraq_collector.judge.engine import Rule
 from shyraq_collector.judge.sightings import Seen
 
@@ -47,7 +47,8 @@ class Case:
     seen: Seen
     complete: bool
     """It succeeded at the layer that this probe is after."""
-    control: Word
+    answer: Answer
+    """What the controls say of it."""
     same_page: bool | None
     """Its page is the control's page; None: one of the two is missing."""
     same_status: bool
@@ -70,6 +71,11 @@ class Case:
     """Not an address of the controls' own lookups: they find nothing good there, but elsewhere."""
     injected: bool
     """Something answered in place of a resolver that does not exist, or twice with two words."""
+
+    @property
+    def control(self) -> Word:
+        """The controls' word."""
+        return self.answer.word
 
 
 def _failed(case: Case) -> bool:
