@@ -95,7 +95,8 @@ def _broken_rung(path: str, rung: RungSettings, gateways: tuple[str, ...]) -> It
         yield f"{path}.proof: dns proves only the resolver; tls or echo is due"
     for key, text in (("host", rung.host.partition("%")[0]), ("server_name", rung.server_name)):
         try:
-            check_host(text or rung.host)
+            if text is not None:
+                check_host(text)
         except ValueError as error:
             yield f"{path}.{key}: {error}"
     if rung.tier == "gateway" and rung.host not in gateways:

@@ -34,7 +34,6 @@ from typing import Final, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 
 from shyraq_wire.failure import Failure
@@ -175,12 +174,12 @@ def load_der(der: bytes) -> x509.Certificate | None:
     """The certificate in these bytes; None where they hold none that can be used."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # odd serial numbers
+            warnings.simplefilter("ignore")  # odd serial numbers and name lengths are common
             certificate = x509.load_der_x509_certificate(der)
             # These are parsed on first use; one that cannot be read is no certificate to us.
             _ = certificate.extensions, certificate.subject, certificate.issuer
             certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, *_EXTENSION_ERRORS):
+    except _NOT_X509:
         return None
     return certificate
 
@@ -242,7 +241,16 @@ FAILURE_OF_CODE: Final = MappingProxyType(
 )
 """X509_V_ERR_* of OpenSSL's x509_vfy.h, those that this module gives."""
 
-_EXTENSION_ERRORS: Final = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_NOT_X509: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for bytes that are no usable certificate."""
+
 
 _AUTHORITY_RULES: Final = verification.ExtensionPolicy.webpki_defaults_ca()
 _LEAF_RULES: Final = verification.ExtensionPolicy.permit_all()

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
@@ -88,8 +89,13 @@ class ThreadedResolver:
     loop's executor nor holds up the end of the program, and at most 16 are out at once.
     """
 
-    def __init__(self) -> None:
-        """Nothing is started."""
+    def __init__(self, look_up: Callable[[str], Sequence[str]] | None = None) -> None:
+        """Nothing is started.
+
+        Args:
+            look_up: Blocks until it knows; None: getaddrinfo of the C library.
+        """
+        self._look_up = _getaddrinfo if look_up is None else look_up
         self._outstanding = 0
 
     async def addresses(self, name: str) -> Sequence[str]:
@@ -104,22 +110,22 @@ class ThreadedResolver:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[str]] = loop.create_future()
 
-        def settle(found: Sequence[str] | OSError) -> None:
+        def settle(found: Sequence[str] | Exception) -> None:
             self._outstanding -= 1
             if future.done():
                 return
-            if isinstance(found, OSError):
+            if isinstance(found, Exception):
                 future.set_exception(found)
             else:
                 future.set_result(found)
 
         def look_up() -> None:
-            found: Sequence[str] | OSError
+            found: Sequence[str] | Exception
             try:
-                found = _getaddrinfo(name)
-            except OSError as error:
+                found = self._look_up(name)
+            except Exception as error:  # noqa: BLE001  # raised again where it is awaited
                 found = error
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the program ended meanwhile and closed the loop
                 loop.call_soon_threadsafe(settle, found)
 
         self._outstanding += 1

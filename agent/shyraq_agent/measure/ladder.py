@@ -143,7 +143,7 @@ async def _hello(
     async def open_it(_notes: Notes) -> Stream:
         return await connect(address, rung.port)
 
-    limit_ms = edges.limits.ladder_ms
+    limit_ms = edges.limits.ladder_ms / 2
     stream = await record.attempt("connect", open_it, limit_ms=limit_ms, about=about)
     if stream is None:
         return False

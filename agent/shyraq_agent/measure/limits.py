@@ -34,7 +34,7 @@ class Limits:
     request_ms: int = 10_000
     """From sending the request to the last byte that is read."""
     ladder_ms: int = 8_000
-    """One rung's connect and ServerHello, or its echo."""
+    """One rung: half for the connect and half for the ServerHello, or all of it for an echo."""
     body_bytes: int = 64 * 1024
     """Read of one page."""
     redirects: int = 10

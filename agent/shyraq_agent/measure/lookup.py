@@ -25,6 +25,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 
 from shyraq_agent.measure.classify import StepFailed
@@ -49,14 +50,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
+class Reply:
     """A DNS message that came back, as far as it can be read."""
 
     id_matches: bool
     rcode: str | None
     """None: the bytes are no answer to this question."""
     answers: tuple[str, ...]
+    """Addresses of the family that was asked for."""
     truncated: bool
+    """The answer did not fit."""
 
 
 async def look_up_by_system(name: str, edges: Edges, notes: Notes) -> Sequence[str]:
@@ -100,7 +103,7 @@ async def look_up_over_udp(
     began_ms = edges.stopwatch.elapsed_ms()
     seen: list[Json] = []
     notes["datagrams"] = seen
-    decided: _Reply | None = None
+    decided: Reply | None = None
     until_ms = began_ms + edges.limits.lookup_ms
     extra_ms = edges.limits.late_answer_ms if late_answer_ms is None else late_answer_ms
     with socket.socket(_FAMILIES[":" in resolver.address], socket.SOCK_DGRAM) as udp:
@@ -117,7 +120,7 @@ async def look_up_over_udp(
             if data is None:
                 break
             now_ms = edges.stopwatch.elapsed_ms()
-            reply = _decode(data, question, query_id)
+            reply = decode_reply(data, question, query_id)
             seen.append(_datagram(reply, round(now_ms - began_ms, 3), len(data)))
             if decided is None and reply.id_matches:
                 decided = reply
@@ -148,7 +151,7 @@ async def look_up_over_tcp(
         raise StepFailed("eof_error") from error
     finally:
         writer.close()
-    return _conclude(_decode(data, question, query_id), notes)
+    return _conclude(decode_reply(data, question, query_id), notes)
 
 
 async def _receive(udp: socket.socket, wait_ms: float) -> bytes | None:
@@ -165,9 +168,16 @@ def _encode(question: Question, query_id: int) -> bytes:
     return message.to_wire()
 
 
-def _decode(data: bytes, question: Question, query_id: int) -> _Reply:
+def decode_reply(data: bytes, question: Question, query_id: int) -> Reply:
+    """What a datagram or message says to a question; never raises, whatever it holds.
+
+    Args:
+        data: As it came.
+        question: As it was asked.
+        query_id: The id it was asked under.
+    """
     if len(data) < 12 or struct.unpack_from("!H", data)[0] != query_id:
-        return _Reply(id_matches=False, rcode=None, answers=(), truncated=False)
+        return Reply(id_matches=False, rcode=None, answers=(), truncated=False)
     try:
         message = dns.message.from_wire(data, ignore_trailing=True)
         asked = dns.message.make_query(question.name, question.query_type, id=query_id)
@@ -176,12 +186,12 @@ def _decode(data: bytes, question: Question, query_id: int) -> _Reply:
         found = [
             str(record.address)
             for rrset in message.answer
-            if rrset.rdtype == wanted
+            if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, wanted)
             for record in rrset
         ]
     except (dns.exception.DNSException, ValueError):
-        return _Reply(id_matches=True, rcode=None, answers=(), truncated=False)
-    return _Reply(
+        return Reply(id_matches=True, rcode=None, answers=(), truncated=False)
+    return Reply(
         id_matches=True,
         rcode=rcode,
         answers=tuple(found[:_MAX_ANSWERS]),
@@ -189,7 +199,7 @@ def _decode(data: bytes, question: Question, query_id: int) -> _Reply:
     )
 
 
-def _datagram(reply: _Reply, at_ms: float, size_bytes: int) -> Json:
+def _datagram(reply: Reply, at_ms: float, size_bytes: int) -> Json:
     return {
         "at_ms": at_ms,
         "size_bytes": size_bytes,
@@ -199,7 +209,7 @@ def _datagram(reply: _Reply, at_ms: float, size_bytes: int) -> Json:
     }
 
 
-def _conclude(reply: _Reply, notes: Notes) -> Sequence[str]:
+def _conclude(reply: Reply, notes: Notes) -> Sequence[str]:
     notes["rcode"] = reply.rcode
     notes["answers"] = reply.answers
     if reply.truncated:

@@ -45,6 +45,7 @@ _KEPT_HEADERS: Final = (
     "server",
     "via",
 )
+_START: Final = b"HTTP/1."
 _READ_BYTES = 16 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_HEADERS = 64
@@ -52,8 +53,13 @@ _MAX_NAME_LENGTH = 64
 _MAX_VALUE_LENGTH = 512
 _MAX_TITLE_LENGTH = 128
 _SHORT_BODY_BYTES = 1024
-_TITLE = re.compile(r"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^>]{0,100}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+"""Bounded inside, so that a hostile page costs linear time."""
 _CHARSET = re.compile(r"charset=[\"']?([\w-]{1,32})", re.ASCII | re.IGNORECASE)
+_CHARSETS: Final = frozenset(
+    {"utf-8", "us-ascii", "iso-8859-1", "windows-1251", "windows-1252", "koi8-r"}
+)
+"""Python has codecs that take quadratic time; a page cannot choose those."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -123,8 +129,10 @@ async def fetch(
         _note_head(response, notes)
         body, is_whole = await _read_body(machine, stream, max_body_bytes)
     except h11.RemoteProtocolError as error:
-        ended = machine.trailing_data[1]
-        raise StepFailed("eof_error" if ended else "http_request_failed") from error
+        rest, has_ended = machine.trailing_data
+        is_http = "status" in notes or _START.startswith(rest[: len(_START)])
+        cut_short = has_ended and is_http
+        raise StepFailed("eof_error" if cut_short else "http_request_failed") from error
     _note_body(body, is_whole=is_whole, content_type=_value(response, "content-type"), notes=notes)
     location = _value(response, "location") if response.status_code in _REDIRECTS else None
     return Page(status=response.status_code, location=location or None)
@@ -189,12 +197,9 @@ def _note_body(body: bytes, *, is_whole: bool, content_type: str | None, notes: 
 
 
 def _decode(body: bytes, content_type: str) -> str:
-    charset = _CHARSET.search(content_type)
-    try:
-        text = body.decode(charset[1] if charset else "utf-8", errors="replace")
-    except (LookupError, UnicodeError):
-        text = body.decode("utf-8", errors="replace")
-    return text.encode("utf-8", errors="replace").decode("utf-8")  # JSON takes no lone surrogate
+    found = _CHARSET.search(content_type)
+    charset = found[1].lower() if found else "utf-8"
+    return body.decode(charset if charset in _CHARSETS else "utf-8", errors="replace")
 
 
 def _value(response: h11.Response, name: str) -> str | None:

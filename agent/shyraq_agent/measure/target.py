@@ -74,7 +74,14 @@ class Rung:
     """0 for `ping` by ICMP where allowed."""
     proof: Proof
     server_name: str | None = None
-    """Name in the ClientHello; None: `host`, and no name at all when that is an address."""
+    """Name in the ClientHello or the DNS question; None: `host`, and none at all when that is an
+    address."""
+
+    def __post_init__(self) -> None:
+        """Refuse a host or a name that cannot be asked for."""
+        for text in (self.host.partition("%")[0], self.server_name):
+            if text is not None:
+                check_host(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +116,7 @@ def parse_target(text: str, *, category: str = "") -> Target:
     parsed = _parse(f"//{text}")
     if parsed.path not in ("", "/") or parsed.query or parsed.fragment or parsed.userinfo:
         raise ValueError("write https://host/path for a page, host:port or a name for the rest")
-    host = _host(parsed)
+    host = check_host(parsed.raw_host.decode("ascii"))
     if parsed.port is None:
         if _is_address(host):
             raise ValueError("an address needs a port: 192.0.2.1:443 or [2001:db8::1]:443")
@@ -131,7 +138,23 @@ def split_url(url: str) -> tuple[str, int]:
         raise ValueError("only http and https are fetched")
     if parsed.userinfo:
         raise ValueError("a URL with a user name or password is not fetched")
-    return _host(parsed), _port(parsed.port or _DEFAULT_PORTS[parsed.scheme])
+    port = _DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
+    return check_host(parsed.raw_host.decode("ascii")), _port(port)
+
+
+def check_host(text: str) -> str:
+    """A host name or address in the form in which it is asked for.
+
+    Args:
+        text: A name of letters, digits, hyphens, underscores and dots, or an address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    host = text.lower().rstrip(".")
+    if not _is_address(host) and (len(host) > 253 or not _NAME.fullmatch(host)):
+        raise ValueError("a host is an address, or a name of letters, digits, hyphens and dots")
+    return host
 
 
 def read_target_list(text: str) -> tuple[Target, ...]:
@@ -168,15 +191,6 @@ def _parse(text: str) -> httpx.URL:
         return httpx.URL(text)
     except (httpx.InvalidURL, ValueError) as error:
         raise ValueError(f"not a URL, host:port or name: {error}") from error
-
-
-def _host(parsed: httpx.URL) -> str:
-    host = parsed.raw_host.decode("ascii").lower().rstrip(".")
-    if not host:
-        raise ValueError("a host is missing")
-    if not _is_address(host) and (len(host) > 253 or not _NAME.fullmatch(host)):
-        raise ValueError("a host name has letters, digits, hyphens and dots, 253 at most")
-    return host
 
 
 def _port(number: int) -> int:

@@ -24,6 +24,9 @@ from shyraq_agent.measure.target import Target, split_url
 _STEPS_OF_A_HOP = 6
 """A lookup, connect, handshake, verify, request and a refused redirect."""
 
+_LAST_REDIRECT_MS = 60_000
+"""No redirect is followed later than this: a slow site must not hold a probe for minutes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hop:
@@ -133,6 +136,8 @@ def _follow(hop: _Hop, location: str, visited: set[str]) -> str | None:
         reason = "leads to a port that serves no pages"
     elif hop.depth >= hop.edges.limits.redirects:
         reason = "one redirect too many"
+    elif hop.record.elapsed_ms() > _LAST_REDIRECT_MS:
+        reason = "comes too late"
     elif hop.record.room < _STEPS_OF_A_HOP:
         reason = "no room for more steps"
     if reason:
