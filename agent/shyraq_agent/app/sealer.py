@@ -4,6 +4,8 @@
 2. A failed append changes nothing, so the same contents are tried again after a while.
 3. When more than 64 wait, the oldest bulk goes, else the oldest: unsigned, it never had a place
    in the chain. That is logged; it means a broken card, not a lost network.
+4. Contents that may not travel, which is a bug, are logged and given up: they must not hold up
+   the beat.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from shyraq_agent.clock import Pace
 from shyraq_agent.errors import LocalError
 from shyraq_agent.sign import Contents, Signer
 from shyraq_agent.spool import Place, Spool, Stored
+from shyraq_wire.errors import WireError
 
 MAX_WAITING: Final = 64
 RETRY_MS: Final = 5_000
@@ -90,6 +93,9 @@ class Sealer:
 
         try:
             stored = await self._spool.append(contents.kind, seal)
+        except WireError:
+            _LOGGER.exception("bug: a report that may not travel was given up unsigned")
+            return True
         except LocalError as error:
             if self.failing is None:
                 _LOGGER.error("spool failing: %s", error)  # noqa: TRY400  # the text says all

@@ -2,9 +2,9 @@
 
 The ladder goes into the next pulse, everything else into bulk, which closes after 60 s, at 60
 measurements or at 48 KiB, whichever is first. A measurement that cannot travel whole, because
-it is larger than that or because a server's bytes made text that JSON cannot hold, loses the
-data of its steps and says so; names, times and failures stay. So whatever is in the basket can
-be sealed, and one odd answer from a server never holds up the chain.
+it is larger than that or because a server's bytes made text that no report can hold, loses
+the data of its steps and says so; names, times and failures stay. So whatever is in the basket
+can be sealed, and one odd answer from a server never holds up the chain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,7 @@ from typing import Final
 from shyraq_agent.sign.sealing import to_wire
 from shyraq_agent.sign.shapes import Contents, Finished, FinishedStep, LifeEvent
 from shyraq_wire.codec import read_json, write_json
-from shyraq_wire.errors import LocalError, MalformedPayload
-from shyraq_wire.fields import read_list
+from shyraq_wire.errors import WireError
 from shyraq_wire.report import MAX_MEASUREMENTS, MAX_STEPS, NOTHING, Json
 from shyraq_wire.report_json import decode_measurement, encode_measurement
 
@@ -32,6 +31,8 @@ PULSE_PROBES: Final = frozenset({"ladder"})
 """Probes whose measurements travel in pulses."""
 
 _MAX_WAITING_EVENTS: Final = 1024
+_LONG_AGO_MS: Final = 10**10
+"""About four months: no offset gets longer."""
 
 
 class Basket:
@@ -146,26 +147,26 @@ def cut_to_size(finished: Finished) -> tuple[Finished, int]:
     """A measurement that fits into a report, and the bytes of its JSON.
 
     One that cannot travel whole keeps names, times and failures of its first 64 steps, and has
-    `{"cut_from_bytes": …}` for a result; 0 when no collector could have read it at all.
+    `{"cut_from_bytes": …}` for a result; 0 when it was nothing that a report can hold.
 
     Raises:
-        ValueError: Nor can it travel without its data: the probe has a bug.
+        ValueError: Not even that can travel: a bug of the probe.
     """
-    size_bytes = _size_bytes(finished)
-    if 0 < size_bytes <= MAX_CONTENT_BYTES and len(finished.steps) <= MAX_STEPS:
-        return finished, size_bytes
+    text = _written(finished)
+    if _can_travel(text):
+        return finished, _size_bytes(text)
     cut = _Cut(
         probe=finished.probe,
         target=finished.target,
         started_uptime_ms=finished.started_uptime_ms,
         duration_ms=finished.duration_ms,
         steps=_without_data(finished.steps[:MAX_STEPS]),
-        result={"cut_from_bytes": size_bytes},
+        result={"cut_from_bytes": len(text)},
     )
-    cut_size_bytes = _size_bytes(cut)
-    if not cut_size_bytes:
-        raise ValueError(f"probe {finished.probe[:32]}: what it found cannot travel")
-    return cut, cut_size_bytes
+    text = _written(cut)
+    if not _can_travel(text):
+        raise ValueError(f"a measurement of {finished.probe} that no report can hold")
+    return cut, _size_bytes(text)
 
 
 def _without_data(steps: Iterable[FinishedStep]) -> tuple[FinishedStep, ...]:
@@ -180,12 +181,25 @@ def _without_data(steps: Iterable[FinishedStep]) -> tuple[FinishedStep, ...]:
     )
 
 
-def _size_bytes(finished: Finished) -> int:
-    """With offsets as long as they can get, and a comma; 0: no collector could read it."""
-    measurement = encode_measurement(to_wire(finished, finished.started_uptime_ms + 10**10))
+def _written(finished: Finished) -> bytes:
+    """Its JSON with offsets as long as they get; empty: it cannot be written at all."""
     try:
-        as_in_a_report = read_json(write_json({"measurements": [measurement]}))
-        read_list(as_in_a_report, "measurements", decode_measurement, limit=1)
-        return len(write_json(measurement)) + 1
-    except (LocalError, MalformedPayload):
-        return 0
+        return write_json(encode_measurement(to_wire(finished, _LONG_AGO_MS)))
+    except WireError:
+        return b""
+
+
+def _can_travel(text: bytes) -> bool:
+    """Whether it fits, and a collector could read it."""
+    if not 0 < len(text) < MAX_CONTENT_BYTES:
+        return False
+    try:
+        decode_measurement(read_json(text))
+    except WireError:
+        return False
+    return True
+
+
+def _size_bytes(text: bytes) -> int:
+    """With the comma between two."""
+    return len(text) + 1
