@@ -93,9 +93,18 @@ class CaseWriter:
         return [
             *self._place(incident),
             ("began", self._clock.both(incident.onset)),
-            ("back", self._at(incident.restored_at)),
-            ("confirmed", self._at(incident.confirmed_at)),
+            *self._course(incident),
             *self._strength(incident),
+        ]
+
+    def _course(self, incident: Incident) -> list[tuple[str, str]]:
+        """What a mere suspicion has not: a confirmation and a return."""
+        if incident.confirmed_at is None:
+            return []
+        returned_at = cuts(incident.history)[-1].returned_at
+        return [
+            ("confirmed", self._clock.both_at(incident.confirmed_at)),
+            ("back", self._at(returned_at)),
         ]
 
     def _place(self, incident: Incident) -> list[tuple[str, str]]:

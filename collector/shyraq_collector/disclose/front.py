@@ -151,7 +151,7 @@ class FrontWriter:
             id=incident.id,
             tone=tone(incident.kind, incident.state),
             kind=self._sentences.kind(incident),
-            who=self._sentences.who(incident.scope),
+            who="" if incident.kind == "collector-fault" else self._sentences.who(incident.scope),
             began=self._moment(incident.onset),
             back=None
             if back_at is None

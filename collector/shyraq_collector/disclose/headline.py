@@ -88,7 +88,11 @@ class _Row:
 
 
 ORDER: Final[tuple[_Row, ...]] = (
-    _Row(situation="impaired", tone="unknown", holds=lambda s: s.impaired is not None),
+    _Row(
+        situation="impaired",
+        tone="unknown",
+        holds=lambda s: s.impaired is not None and (s.furthest_of("collector-fault") or True),
+    ),
     _Row(situation="empty", tone="not-observable", holds=lambda s: s.country is None),
     _Row(situation="cut", tone="cut-off", holds=lambda s: s.furthest_cut(is_partly_back=False)),
     _Row(
@@ -144,7 +148,11 @@ def headline(
     scene = _Scene(impaired=impaired, country=country, standing=standing)
     row, found = next((row, found) for row in ORDER if (found := row.holds(scene)))
     incident = found if isinstance(found, Incident) else None
-    going_on = [each for each in standing if is_going_on(each) and each is not incident]
+    going_on = [
+        each
+        for each in standing
+        if is_going_on(each) and each is not incident and each.kind != "collector-fault"
+    ]
     return Headline(situation=row.situation, tone=row.tone, incident=incident, others=len(going_on))
 
 
