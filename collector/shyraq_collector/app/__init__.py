@@ -8,6 +8,7 @@
 `judging`    the ticks: words and verdicts in, findings committed
 `public`     committed state as the public room asks for it
 `serving`    the HTTP server inside the collector
+`rejudge`    stored reports judged again by today's rules
 """
 
 from shyraq_collector.app.collector import Collector

@@ -1,0 +1,136 @@
+"""`incidents`: what was told, when, and why."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from shyraq_collector.cli.options import WRONG, config_option, json_option, moment_text, reading
+from shyraq_collector.cli.show import print_json, print_table
+from shyraq_collector.facts.incidents import Entry, Incident, Scope
+from shyraq_collector.replay import as_json as incident_json
+from shyraq_collector.store import queries
+
+
+@click.group()
+def incidents() -> None:
+    """What was told: list, show."""
+
+
+@incidents.command(name="list")
+@click.option("--all", "everything", is_flag=True, help="Dismissed suspicions too.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
+@config_option
+@json_option
+def list_incidents(everything: bool, limit: int, config_path: Path, as_json: bool) -> None:
+    """Incidents, newest first."""
+    with reading(config_path) as (_, connection):
+        found = [
+            incident
+            for incident in queries.incidents(connection, limit=limit)
+            if everything or incident.state != "dismissed"
+        ]
+    if as_json:
+        print_json([incident_json(incident) for incident in found])
+        return
+    print_table(
+        f"{len(found)} incident(s)",
+        ("id", "kind", "state", "cause", "scope", "began", "confirmed", "restored", "down"),
+        [_row(incident) for incident in found],
+        empty="No incident was told.",
+    )
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.option("--why", is_flag=True, help="The test, score and counts behind every entry.")
+@config_option
+@json_option
+def show(incident_id: str, why: bool, config_path: Path, as_json: bool) -> int:
+    """One incident with its whole timeline."""
+    with reading(config_path) as (_, connection):
+        incident = queries.incident(connection, incident_id)
+    if incident is None:
+        click.echo(f"{incident_id}: there is no such incident; see `incidents list`", err=True)
+        return WRONG
+    if as_json:
+        answer = incident_json(incident)
+        print_json({**answer, "why": [_why(e) for e in incident.history]} if why else answer)
+        return 0
+    click.echo(f"{incident.kind} {incident.id}: {incident.state}, {_scope_text(incident.scope)}")
+    click.echo(
+        f"cause as far as proven: {incident.cause}; grade {incident.grade}; "
+        f"confidence {incident.confidence:.2f}; "
+        f"{incident.lines_down_peak} of {incident.lines_observed} lines down at the worst"
+    )
+    print_table(
+        "timeline",
+        ("published", "happened", "state", "scope", "note"),
+        [
+            (_at(e.published_at), _at(e.at), e.state, _scope_text(e.scope), e.note)
+            for e in incident.history
+        ],
+        empty="no entry",
+    )
+    if why:
+        _print_why(incident.history)
+    return 0
+
+
+def _print_why(history: Iterable[Entry]) -> None:
+    print_table(
+        "why (suspected from 10 nats on, confirmed from 13)",
+        ("published", "state", "test", "score, nats", "down", "of lines", "sites", "began between"),
+        [
+            (
+                _at(entry.published_at),
+                entry.state,
+                entry.evidence.test,
+                f"{entry.evidence.score:.1f}",
+                entry.evidence.down,
+                entry.evidence.lines,
+                entry.evidence.sites,
+                f"{_at(entry.onset.earliest)} and {_at(entry.onset.latest)}",
+            )
+            for entry in history
+        ],
+        empty="no entry",
+    )
+
+
+def _why(entry: Entry) -> dict[str, object]:
+    return {
+        "published_at": _at(entry.published_at),
+        "state": entry.state,
+        "test": entry.evidence.test,
+        "score": entry.evidence.score,
+        "lines": entry.evidence.lines,
+        "down": entry.evidence.down,
+        "sites": entry.evidence.sites,
+        "confidence": entry.confidence,
+        "note": entry.note,
+    }
+
+
+def _row(incident: Incident) -> tuple[object, ...]:
+    return (
+        incident.id,
+        incident.kind,
+        incident.state,
+        incident.cause,
+        _scope_text(incident.scope),
+        _at(incident.onset.latest),
+        _at(incident.confirmed_at),
+        _at(incident.restored_at),
+        f"{incident.lines_down_peak}/{incident.lines_observed}",
+    )
+
+
+def _scope_text(scope: Scope) -> str:
+    words = [scope.country or "everywhere", *scope.isps, *scope.regions, *scope.access]
+    words += [f"not {isp}" for isp in scope.exempt_isps]
+    return " ".join([*words, *scope.targets])
+
+
+def _at(instant_s: float | None) -> str | None:
+    return moment_text(None if instant_s is None else round(instant_s * 1000))

@@ -1,0 +1,69 @@
+"""Running a collector until a signal says stop, under systemd or at a terminal.
+
+SIGTERM and Ctrl-C end it in order: what was handed to the ledger is committed first. Under systemd
+(`NOTIFY_SOCKET`) readiness and stopping are reported, and the watchdog is fed by the event loop's
+own turning, never by the network: a broker that is away must not restart us.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from shyraq_collector.app import Collector
+from shyraq_collector.clock import RealPace, RealStopwatch
+from shyraq_collector.config import CollectorConfig
+
+_WATCHDOG_S: Final = 5.0
+
+
+async def run_until_stopped(config: CollectorConfig) -> None:
+    """Run the collector; returns after an orderly stop.
+
+    Raises:
+        ConfigError: A file or address of the configuration cannot be used.
+        LocalError: The ledger cannot be opened.
+    """
+    notify = notifier(os.environ.get("NOTIFY_SOCKET"))
+    collector = Collector(config, pace=RealPace(), stopwatch=RealStopwatch())
+    running = asyncio.ensure_future(collector.run())
+    feeding = asyncio.ensure_future(_feed(notify))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        notify("READY=1")
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        notify("STOPPING=1")
+    finally:
+        feeding.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _feed(notify: Callable[[str], None]) -> None:
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(_WATCHDOG_S)
+
+
+def notifier(address: str | None) -> Callable[[str], None]:
+    """A function that tells systemd one line (sd_notify(3)).
+
+    Args:
+        address: The socket's path; a leading @ means the abstract name space. None: there is
+            no systemd to tell.
+    """
+    if not address:
+        return lambda _line: None
+    path = "\0" + address[1:] if address.startswith("@") else address
+
+    def tell(line: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as told:
+            told.sendto(line.encode(), path)
+
+    return tell
