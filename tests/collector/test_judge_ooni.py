@@ -200,12 +200,9 @@ def _page(
         (_page(size=0, headers="a", title="ours"), _page(headers="b", title=""), "v043", True),
         (_page(size=0, headers="a", title="ours"), _page(headers="b", title=""), "cautious", False),
         (_page(size=0, title="Мир"), _page(title="Мяч"), "walk", False),  # six bytes each
-        (
-            _page(cut=True, headers="a", title="same1"),
-            _page(headers="b", title="same1"),
-            "walk",
-            False,
-        ),
+        (_page(cut=True, headers="a"), _page(headers="b"), "v043", False),
+        (_page(cut=True, headers="a", title="same1"), _page(title="same1"), "v043", False),
+        (_page(cut=True, headers="a", title="same1"), _page(title="same1"), "walk", True),
         (_page(status=404), _page(status=404), "walk", True),
         (_page(size=0, headers="content-length"), _page(headers="content-length"), "walk", True),
         (_page(size=0, headers="content-length"), _page(headers="content-length"), "ours", False),

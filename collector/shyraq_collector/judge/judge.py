@@ -89,7 +89,10 @@ class Judge:
             sealed_ms: The moment that its offsets count from, milliseconds since 1970.
             clock_wrong: Its clock is not to be trusted with certificate dates.
         """
-        at_ms = sealed_ms + measurement.started_offset_ms + round(measurement.duration_ms)
+        took_ms = measurement.started_offset_ms + round(measurement.duration_ms)
+        # A report holds what had finished when it was sealed, whatever a node may claim: none may
+        # move the judge's time ahead, for then nobody else would be waited for.
+        at_ms = max(0, sealed_ms + min(0, took_ms))
         self._now_ms = max(self._now_ms, at_ms)
         self._cases.note_line(placement, measurement, at_ms)
         sighting = sight(measurement, at_ms=at_ms)

@@ -33,8 +33,13 @@ class LineState:
 @dataclass(frozen=True, slots=True)
 class _Ladder:
     at_ms: int
-    home_dead: bool
-    abroad_dead: bool
+    home_dead: bool | None
+    """None: no rung at home was tried, as in a light beat, which says nothing of that."""
+    abroad_dead: bool | None
+
+    def is_dead(self, *, domestic: bool) -> bool | None:
+        """Whether nothing answered where such targets stand; None: it was not tried."""
+        return self.home_dead if domestic else self.abroad_dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,9 @@ class Lines:
         """Keeps what a measurement says of its node's line, if anything."""
         if measurement.probe == "ladder":
             tiers = as_object(measurement.result.get("tiers"))
-            self._of(placement).ladders.append(
-                _Ladder(at_ms, _dead(tiers, _AT_HOME), _dead(tiers, _ABROAD))
-            )
+            ladder = _Ladder(at_ms, _dead(tiers, _AT_HOME), _dead(tiers, _ABROAD))
+            if ladder.home_dead is not None or ladder.abroad_dead is not None:
+                self._of(placement).ladders.append(ladder)
         elif self._policy.of(measurement.target).neutral:
             sighting = sight(measurement, at_ms=at_ms)
             if sighting is not None and sighting.walk:
@@ -83,10 +88,9 @@ class Lines:
             return LineState(no_path=False, suspect=False)
         domestic = self._policy.of(sighting.target).domestic
         ladder = min(
-            memory.ladders, key=lambda each: abs(each.at_ms - sighting.at_ms), default=None
-        )
-        fresh = (
-            ladder is not None and abs(ladder.at_ms - sighting.at_ms) <= self._policy.ladder_age_ms
+            (each for each in memory.ladders if each.is_dead(domestic=domestic) is not None),
+            key=lambda each: abs(each.at_ms - sighting.at_ms),
+            default=None,
         )
         near = [
             each.succeeded
@@ -95,9 +99,9 @@ class Lines:
             and abs(each.at_ms - sighting.at_ms) <= self._policy.of(each.target).cadence_ms
         ]
         return LineState(
-            no_path=fresh
-            and ladder is not None
-            and (ladder.home_dead if domestic else ladder.abroad_dead),
+            no_path=ladder is not None
+            and abs(ladder.at_ms - sighting.at_ms) <= self._policy.ladder_age_ms
+            and ladder.is_dead(domestic=domestic) is True,
             suspect=bool(near) and not any(near),
         )
 
@@ -105,11 +109,11 @@ class Lines:
         return self._memory.setdefault(placement.node, _Memory())
 
 
-def _dead(tiers: Mapping[str, object], names: tuple[Tier, ...]) -> bool:
-    """Whether tiers were tried and nothing in them answered."""
+def _dead(tiers: Mapping[str, object], names: tuple[Tier, ...]) -> bool | None:
+    """Whether nothing in these tiers answered; None: none was tried."""
     tried = answered = 0
     for name in names:
         for counts in as_object(tiers.get(name)).values():
             tried += as_number(as_object(counts).get("of")) or 0
             answered += as_number(as_object(counts).get("ok")) or 0
-    return tried > 0 and answered == 0
+    return answered == 0 if tried else None

@@ -9,7 +9,7 @@ length, headers and title. The versions of OONI's probe differ in small things, 
 - title: `cautious` and `ours` need one on both sides, `v043` one on the probe's; for `walk`
   (from 0.5.27) two pages without a title agree.
 
-A truncated body's length and title are never compared.
+A truncated body's length is never compared, and its title only by `walk`.
 """
 
 from dataclasses import dataclass
@@ -114,9 +114,7 @@ def _similar_headers(probe: Page, control: Page, style: Style) -> bool:
 
 
 def _similar_title(probe: Page, control: Page, style: Style) -> bool:
-    if probe.truncated:
-        return False
-    if style != "walk" and not probe.title:
+    if style != "walk" and (probe.truncated or not probe.title):
         return False
     if style in ("cautious", "ours") and not control.title:
         return False
