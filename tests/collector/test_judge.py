@@ -304,6 +304,13 @@ def test_a_node_that_reaches_nothing_abroad_says_nothing_of_targets_there() -> N
     assert _last(_Story().repeated(SILENT, beside=whole))[3] == "tls.failed"
 
 
+def test_a_light_beat_says_nothing_of_the_way_abroad() -> None:
+    """The beat of each minute tries no rung abroad; the last full ladder goes on speaking."""
+    light = replace(_ladder(home=0, abroad=0), result={"tiers": {"gateway": {}, "collector": {}}})
+    cut = [(_place(), _ladder(home=3, abroad=0)), (_place(), light)]
+    assert _last(_Story().repeated(SILENT, beside=cut))[3] == "own.no-path"
+
+
 def test_a_node_whose_neutral_names_fail_is_not_believed() -> None:
     """What fails for names nobody blocks is the node's own line."""
     broken = web([lookup(RIGHT), *https(handshake="generic_timeout_error")], NEUTRAL)
