@@ -107,17 +107,22 @@ def test_an_endless_object_is_given_up() -> None:
     assert isinstance(results[-1], Judged)
 
 
+def test_an_empty_file_is_refused() -> None:
+    """Nothing to judge is said, not passed over."""
+    assert _shape("") == _shape("\n \n") == [("Refused", 1)]
+
+
 @settings(deadline=None)  # loaded machines
 @given(st.lists(st.text(alphabet='{}[]",:\\ \n1a'), max_size=8))
 def test_arbitrary_text_never_crashes(texts: list[str]) -> None:
     """Any lines give judged or refused results with rising line numbers."""
     results = list(judge_lines(texts))
     assert [result.line for result in results] == sorted(result.line for result in results)
-    assert all(1 <= result.line <= len(texts) for result in results)
+    assert all(1 <= result.line <= max(1, len(texts)) for result in results)
 
 
 @settings(deadline=None)  # loaded machines
-@given(st.lists(st.sampled_from([LINE, PRETTY]), max_size=5))
+@given(st.lists(st.sampled_from([LINE, PRETTY]), min_size=1, max_size=5))
 def test_every_measurement_gives_one_result(documents: list[str]) -> None:
     """However measurements are written and mixed, each gives exactly one verdict."""
     results = list(judge_lines(_lines_of("\n".join(documents))))

@@ -4,7 +4,8 @@
     2. A line that opens an object and does not close it begins a measurement written over
        several lines; it ends where the braces balance. If a whole measurement appears before
        that, the broken one is refused and the good one is judged.
-    3. Everything else is refused with the line where it begins. The rest is still judged.
+    3. Everything else is refused with the line where it begins, and so is a file without any
+       measurement. The rest is still judged.
 
 Memory is bounded by one measurement. Opening files, printing and exit codes are the caller's:
 print `Judged.verdict.as_json()` to standard output, `Refused` to standard error, exit 1 if
@@ -51,6 +52,15 @@ def judge_lines(lines: Iterable[str]) -> Iterator[Judged | Refused]:
     Args:
         lines: The file's text, line by line, with or without line ends.
     """
+    is_empty = True
+    for result in _results(lines):
+        is_empty = False
+        yield result
+    if is_empty:
+        yield Refused(line=1, problem="there is no measurement in it")
+
+
+def _results(lines: Iterable[str]) -> Iterator[Judged | Refused]:
     pending: _Pending | None = None
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix("\ufeff").strip()

@@ -135,12 +135,12 @@ def _connections(evidence: Evidence, queries: list[Query]) -> Iterator[Seen]:
         elsewhere |= evidence.control.dns_addresses - system
     tagged = any(connect.fetches_body is not None for connect in evidence.connects)
     handshakes = {_key(row.transaction, row.endpoint): row for row in evidence.handshakes}
-    requests = {_key(row.transaction, row.endpoint): row for row in reversed(evidence.requests)}
+    round_trips = {_key(row.transaction, row.endpoint): row for row in reversed(evidence.requests)}
     for connect in evidence.connects:
         if connect.ip in elsewhere or (tagged and not connect.fetches_body):
             continue
         key = _key(connect.transaction, connect.endpoint)
-        yield _connection(evidence, connect, handshakes.get(key), requests.get(key))
+        yield _connection(evidence, connect, handshakes.get(key), round_trips.get(key))
 
 
 def _key(transaction: int | None, endpoint: str) -> int | str:
