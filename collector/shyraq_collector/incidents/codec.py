@@ -38,6 +38,7 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON is what it is
 
 def decode(kind: Any, data: Any, find: Find) -> Any:  # noqa: ANN401 - JSON is what it is
     """The value of the annotated type `kind`; a Line that is gone becomes None."""
+    kind = getattr(kind, "__supertype__", kind)  # a NewType is its base type, written down
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Line:
         return find(LineKey(*data))
