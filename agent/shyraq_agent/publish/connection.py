@@ -35,7 +35,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from shyraq_agent.errors import LocalError, PeerError
-from shyraq_agent.publish.endpoint import Endpoint, tls_context
+from shyraq_agent.publish.endpoint import Endpoint, OneUseContext, tls_context
 
 KEEP_ALIVE_S: Final = 60
 SESSION_EXPIRY_S: Final = 3600
@@ -66,7 +66,7 @@ class Connection:
         client_id: str,
         will: aiomqtt.Will,
         on_refusal: Callable[[str], None],
-        context: ssl.SSLContext | None,
+        context: OneUseContext | None,
     ) -> None:
         """Prepare; nothing is sent. Parameters as for `open_connection`."""
         version_5 = endpoint.protocol == "5"
@@ -93,6 +93,7 @@ class Connection:
         self._paho.on_disconnect = self._ended
         self._paho.on_publish = self._acknowledged
         self._report_refusal = on_refusal
+        self._context = context
 
     async def enter(self) -> None:
         """Connect and wait for the broker's CONNACK; whatever fails leaves no socket open.
@@ -109,6 +110,8 @@ class Connection:
             raise
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             self._shut()
+            if self._context is not None:
+                self._context.close_opened()
             raise ConnectionLost(_words(error)) from error
 
     def check_certificate(self, floor_ms: int) -> None:
@@ -249,7 +252,7 @@ async def open_connection(
     return connection
 
 
-async def _context(endpoint: Endpoint) -> ssl.SSLContext | None:
+async def _context(endpoint: Endpoint) -> OneUseContext | None:
     if endpoint.tls is None:
         return None
     try:

@@ -1,10 +1,9 @@
 """Where a broker is and how it is spoken to: plain values."""
 
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Protocol = Literal["5", "3.1.1"]
 Transport = Literal["tcp", "websocket"]
@@ -44,7 +43,26 @@ class Endpoint:
         return f"{self.host}:{self.port}"
 
 
-def tls_context(tls: Tls) -> ssl.SSLContext:
+class OneUseContext(ssl.SSLContext):
+    """The TLS context of one connection; it can close a socket whose handshake failed.
+
+    paho drops such a socket unclosed, for the garbage collector to find.
+    """
+
+    _opened: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # type: ignore[explicit-override]  # noqa: ANN401  # as ssl's own; `override` comes with Python 3.12
+        """As ssl's own, and remember what was opened."""
+        self._opened = super().wrap_socket(*args, **kwargs)
+        return self._opened
+
+    def close_opened(self) -> None:
+        """Close the socket, if one was opened."""
+        if self._opened is not None:
+            self._opened.close()
+
+
+def tls_context(tls: Tls) -> OneUseContext:
     """The context for a connection. Reads files: call it in a thread.
 
     Certificate dates are not checked here: a Pi without a clock chip wakes in 1970, and must
@@ -53,13 +71,10 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     Raises:
         OSError: A file cannot be read, or is no certificate or key (`ssl.SSLError`).
     """
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(tls.ca_file))
+    context = OneUseContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and its name
+    context.load_verify_locations(cafile=str(tls.ca_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
     if tls.cert_file is not None:
         context.load_cert_chain(str(tls.cert_file), tls.key_file and str(tls.key_file))
     return context
-
-
-Subscriptions = Mapping[str, Literal[0, 1]]
-"""Topic filter and QoS."""

@@ -42,6 +42,11 @@ class Cover:
     def __len__(self) -> int:
         return len(self._stored) + len(self._refused)
 
+    @property
+    def refused(self) -> int:
+        """How many of them the collector will never store."""
+        return len(self._refused)
+
     def apply(self, receipt: Receipt) -> Applied:
         """Note what a receipt covers.
 

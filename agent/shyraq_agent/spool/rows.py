@@ -182,7 +182,7 @@ class Rows:
             held=self._integer("SELECT count(*) FROM frame") - len(self._cover),
             held_bytes=self._held_bytes,
             dropped=self._integer("SELECT coalesce(sum(hi - lo + 1), 0) FROM dropped"),
-            refused=self._integer("SELECT count(*) FROM refused"),
+            refused=self._integer("SELECT count(*) FROM refused") + self._cover.refused,
             floor_ms=self._floor_ms,
             ledger=None if ledger is None else str(ledger[0]),
         )
