@@ -67,7 +67,7 @@ def _results(lines: Iterable[str]) -> Iterator[Judged | Refused]:
         if not text:
             continue
         if pending is not None and _whole_measurement(text):
-            yield pending.refuse("an object begins here and never ends")
+            yield pending.unfinished()
             pending = None
         if pending is None:
             result = _judge_text(text)
@@ -83,7 +83,7 @@ def _results(lines: Iterable[str]) -> Iterator[Judged | Refused]:
             yield pending.refuse("an object begins here that is longer than 64 Mi characters")
             pending = None
     if pending is not None:
-        yield pending.refuse("an object begins here and never ends")
+        yield pending.unfinished()
 
 
 class _Pending:
@@ -118,6 +118,10 @@ class _Pending:
         if isinstance(result, OoniRefusal):
             return self.refuse(result.problem)
         return Judged(line=self._line, verdict=result)
+
+    def unfinished(self) -> Refused:
+        """The refusal of an object that was still open."""
+        return self.refuse(f"an object begins here and never ends; {self._problem}")
 
     def refuse(self, problem: str) -> Refused:
         """The refusal of the whole, at its first line."""
