@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from netlab.addresses import AGENT, CANARY, NAME_SERVER, ROUTER, WORLD
-from netlab.sandbox import build, prepare, run_in
+from netlab.sandbox import build, prepare, run, run_in
 
 
 def build_country() -> None:
@@ -29,6 +29,9 @@ def build_country() -> None:
         )
     build(*(f"route add default via {router}" for router in ROUTER), namespace="agent")
     build(*(f"address add {address} dev lo" for address in WORLD), namespace="world")
+    # A new namespace allows no one to ping, not even root; the agent has no capability to lose.
+    allow_ping = "echo 0 0 > /proc/sys/net/ipv4/ping_group_range"
+    run("ip", "netns", "exec", "agent", "sh", "-c", allow_ping)
 
 
 def wait_for_ready(program: "subprocess.Popen[str]") -> None:
@@ -38,7 +41,7 @@ def wait_for_ready(program: "subprocess.Popen[str]") -> None:
         raise RuntimeError("a program of the lab did not come up")
 
 
-def main(folder: Path, targets: str) -> None:
+def main(folder: Path, targets: list[str]) -> None:
     """Run it all and print the findings."""
     prepare(name_server=NAME_SERVER, folder=folder)
     build_country()
@@ -46,11 +49,11 @@ def main(folder: Path, targets: str) -> None:
     capture = run_in("agent", "netlab.capture", CANARY)
     for program in (world, capture):
         wait_for_ready(program)
-    measured, _ = run_in("agent", "netlab.once", str(folder / "bundle.pem")).communicate(targets)
+    measured, _ = run_in("agent", "netlab.once", str(folder), *targets).communicate()
     packets, _ = capture.communicate()
     world.communicate()
     print(f'{{"measurements": {measured}, "packets": {packets}}}')  # noqa: T201  # the findings
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.stdin.read())
+    main(Path(sys.argv[1]), sys.stdin.read().split())

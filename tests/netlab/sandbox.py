@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -22,23 +23,30 @@ TESTS = Path(__file__).resolve().parents[1]
 _RESOLVER_FILE = Path("/etc/resolv.conf")
 
 
-def require_sandbox() -> list[str]:
+Privilege = Literal["root", "user"]
+"""How a sandbox is entered: with the rights there are, or by a user namespace without any."""
+
+
+def require_sandbox(privilege: Privilege) -> list[str]:
     """The command that enters a sandbox; the test is skipped where there is none.
 
     With `CI=true` a missing sandbox is a failure: a kernel that lost a feature must be noticed.
+    Only root can do without a user namespace, so `root` is always skipped for others.
     """
-    for flags in (["-nm"] if os.geteuid() == 0 else [], ["-Urnm"]):
-        command = ["unshare", *flags, "--pid", "--fork", "--kill-child"]
-        if flags and _works(command):
-            return command
-    reason = "no network namespaces here: neither as root nor by user namespaces (iproute2 needed)"
+    if privilege == "root" and os.geteuid() != 0:
+        pytest.skip("not root")
+    flags = "-nm" if privilege == "root" else "-Urnm"
+    command = ["unshare", flags, "--pid", "--fork", "--kill-child"]
+    if _works(command):
+        return command
+    reason = f"no network namespaces here for {privilege} (unshare {flags}, iproute2)"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def _works(command: list[str]) -> bool:
-    if shutil.which("ip") is None:
+    if shutil.which("ip") is None or shutil.which("unshare") is None:
         return False
     probe = "mount --make-rprivate / && mount -t tmpfs none /run && ip netns add probe"
     tried = subprocess.run([*command, "sh", "-c", probe], capture_output=True, check=False)
