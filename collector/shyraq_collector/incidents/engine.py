@@ -100,9 +100,12 @@ class Engine:
             self.roster.down(node, at, known_at)
 
     def absent(self, absence: Absence) -> None:
-        """A node said that it will be quiet: its line leaves every count until heard again."""
+        """A node said that it will be quiet: its line leaves every count until heard again.
+
+        A watcher is in no count: its silence is looked at by `health`, announced or not.
+        """
         line = self.roster.line(absence.node)
-        if line.nodes == 1:
+        if line.nodes == 1 and not line.watcher:
             self.roster.leave_out([line])
 
     def hold(self, at: Instant, *, since: Instant) -> None:
