@@ -124,10 +124,15 @@ def _outcome(measurement: RawMeasurement) -> str:
     if went_wrong(measurement):
         failed = [step for step in measurement.steps if step.failure is not None]
         ended_by = max(failed, key=_reach, default=None)
-        return "nothing to try" if ended_by is None else f"{ended_by.name}: {ended_by.failure}"
+        return "nothing to try" if ended_by is None else _ending(ended_by)
     if measurement.probe == "web":
         return f"HTTP {measurement.result['last_status']}"
     return "ok"
+
+
+def _ending(step: RawStep) -> str:
+    word = _word(step)
+    return word if word.startswith("http_") else f"{step.name}: {word}"  # it names its layer
 
 
 def _reach(step: RawStep) -> tuple[int, int]:
