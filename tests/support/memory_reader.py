@@ -19,6 +19,7 @@ class MemoryReader:
         self.views: list[View] = []
         self.published: list[Numbered] = []
         self.state = Health(broker="connected", started_at=None, stored=0, refused={}, flagged={})
+        self.fault: OSError | None = None
         self._incidents: dict[str, Incident] = {}
 
     def commit_view(self, view: View) -> None:
@@ -61,7 +62,9 @@ class MemoryReader:
         return rows[:limit]
 
     def incident(self, incident_id: str) -> Incident | None:
-        """See `Reader.incident`."""
+        """See `Reader.incident`; fails as a disk would when a fault is set."""
+        if self.fault is not None:
+            raise self.fault
         return self._incidents.get(incident_id)
 
     def entries(self, after: int, limit: int) -> Sequence[Numbered]:

@@ -48,9 +48,7 @@ LONG: Final = "public, max-age=60"
 
 _MIN_GZIP_BYTES: Final = 1_000
 
-_PROBLEM: Final[dict[str, Any]] = {
-    "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-}
+_PROBLEM: Final[dict[str, Any]] = {"content": {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}}
 
 
 def build(

@@ -40,6 +40,28 @@ CODES: Final[Mapping[Code, tuple[HTTPStatus, str]]] = {
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+SCHEMA: Final[Mapping[str, object]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "code"],
+    "additionalProperties": False,
+    "properties": {
+        "type": {"type": "string", "pattern": "^urn:shyraq:problem:"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "code": {"enum": list(CODES)},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["parameter", "problem"],
+                "additionalProperties": False,
+                "properties": {"parameter": {"type": "string"}, "problem": {"type": "string"}},
+            },
+        },
+    },
+}
+"""The JSON Schema of a refusal."""
+
 _MAX_ERRORS: Final = 20
 
 
