@@ -174,6 +174,43 @@ def test_a_control_must_try_the_same_address() -> None:
     assert _last(said) == ("unknown", None, "address_untried", "control.untried")
 
 
+def _door(host: int, **failures: str | None) -> Measurement:
+    """The site at an address that only this node's network is given."""
+    address = f"198.51.100.{host}"
+    return web([lookup(address), *https(address, **failures)])  # type: ignore[arg-type]
+
+
+def test_a_genuine_address_may_be_judged_by_the_controls_others() -> None:
+    """Where the site was surely met lately, silence is blocking though no control tried it."""
+    story = _Story()
+    story.minute((_place(), _door(10)))
+    said = story.repeated(_door(10, handshake="generic_timeout_error"))[1:]
+    assert _last(said) == ("blocked", "tls", None, "tls.failed")
+    assert said[-1].confidence == pytest.approx(0.9 * 0.85)
+    never_met = _Story().repeated(_door(10, handshake="generic_timeout_error"))
+    assert _last(never_met)[2] == "address_untried"
+
+
+def test_a_genuine_address_of_a_site_that_is_down_is_down() -> None:
+    """The controls' other addresses speak for it in both directions."""
+    story = _Story()
+    story.minute((_place(), _door(10)))
+    said = story.repeated(_door(10, connect="connection_refused"), BLOCKED["tcp.failed"][0])[1:]
+    assert _last(said)[0] == "down"
+
+
+def test_a_forged_certificate_speaks_without_a_control_at_its_address() -> None:
+    """Far from the site it is a lie of DNS, near it the path itself is forged."""
+    forged = _door(66, verify="ssl_unknown_authority")
+    assert _last(_Story().repeated(forged)) == ("blocked", "dns", None, "dns.strange-certificate")
+    story = _Story()
+    story.minute((_place(), _door(10)))
+    said = story.repeated(forged)[1:]
+    assert _last(said) == ("blocked", "certificate", None, "tls.untried-certificate")
+    expired = web([lookup(WRONG), *https(WRONG, verify="ssl_invalid_certificate", codes=[10])])
+    assert _last(_Story().repeated(expired))[2] == "address_untried"
+
+
 def test_an_address_that_serves_nobody_but_is_only_given_here_is_a_lie() -> None:
     """The control tried the odd address as well, and the site is elsewhere."""
     lied = web([lookup(WRONG), *https(WRONG, verify="ssl_unknown_authority", codes=[18])])

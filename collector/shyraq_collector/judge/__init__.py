@@ -4,6 +4,7 @@
 `rules`      its table; `reference` prints all tables for docs/reference/rules.md
 `cases`      its memories, and what a rule may ask about an observation
 `controls`   what the controls saw of each target
+`genuine`    addresses at which a target was surely met
 `line`       whether a node's own line can be trusted
 `slowness`   handshake times beside neutral ones; `pairs` compares them exactly
 `sightings`  a measurement as observations, in the order of the walk

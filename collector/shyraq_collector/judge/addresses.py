@@ -107,6 +107,12 @@ def only_loopback(addresses: Iterable[str]) -> bool:
     return bool(parsed) and all(address.is_loopback for address in parsed)
 
 
+def are_neighbours(address: str, others: Iterable[str]) -> bool:
+    """Whether an address shares its /24 (IPv4) or /48 (IPv6) with one of the others."""
+    ours = _block(address)
+    return ours is not None and any(_block(other) == ours for other in others)
+
+
 def agree(
     probe: Iterable[str], control: Iterable[str], networks: Mapping[str, frozenset[int]]
 ) -> bool:
@@ -147,6 +153,13 @@ def _prefix(text: str) -> bytes | None:
     if address is None:
         return None
     return address.packed[: 2 if address.version == 4 else 4]
+
+
+def _block(text: str) -> bytes | None:
+    address = _parse(text)
+    if address is None:
+        return None
+    return address.packed[: 3 if address.version == 4 else 6]
 
 
 @lru_cache(maxsize=4096)

@@ -1,17 +1,17 @@
 """What the judge remembers, and how an observation becomes a case for the rules.
 
-The memories are those of the controls, of every node's line, of handshake times and of failures
-in a row. All are bounded; none reads a clock.
+The memories are those of the controls, of genuine addresses, of every node's line, of handshake
+times and of failures in a row. All are bounded; none reads a clock.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Slowdown
-from shyraq_collector.judge.addresses import agree
 from shyraq_collector.judge.controls import Answer, Controls, Outcome, Question
+from shyraq_collector.judge.genuine import Genuine
 from shyraq_collector.judge.line import Lines
 from shyraq_collector.judge.pages import same_page
 from shyraq_collector.judge.policy import Policy, TargetPolicy
@@ -59,6 +59,7 @@ class Cases:
         self._controls = Controls()
         self._lines = Lines(policy)
         self._slowness = Slowness()
+        self._genuine = Genuine()
         self._streaks: OrderedDict[tuple[str, str], _Streak] = OrderedDict()
 
     def note_line(self, placement: Placement, measurement: Measurement, at_ms: int) -> None:
@@ -74,6 +75,7 @@ class Cases:
         """
         abroad = placement.role == "control"
         policy, node = self._policy.of(sighting.target), NodeId(placement.node)
+        self._genuine.note(sighting)
         if abroad or policy.domestic:
             network = _network(placement)
             self._controls.remember(
@@ -109,10 +111,20 @@ class Cases:
         )
 
     def ask(self, entered: Entered, seen: Seen, *, now_ms: int) -> Answer:
-        """The controls' word on one observation."""
-        return self._controls.ask(
+        """The controls' word on one observation.
+
+        An address that none of them tried, but at which the target was surely met lately, is
+        compared with the addresses that they did try.
+        """
+        answer = self._controls.ask(
             self._question(entered, tried=seen.tried, address=seen.address, now_ms=now_ms)
         )
+        sighting = entered.sighting
+        if answer.tried or seen.address is None or seen.tried not in ("tcp", "tls"):
+            return answer
+        if not self._genuine.is_genuine(sighting.target, seen.address, sighting.at_ms):
+            return answer
+        return replace(self._elsewhere(entered, seen, now_ms=now_ms), indirect=True)
 
     def case(self, entered: Entered, seen: Seen, *, now_ms: int) -> Case:
         """One observation with everything that a rule may ask about it."""
@@ -132,7 +144,10 @@ class Cases:
             clock_wrong=entered.clock_wrong,
             private_answer=sighting.private_answer,
             portal=sighting.portal,
-            foreign_address=self._foreign(entered, seen, answer, now_ms=now_ms),
+            works_elsewhere=answer.word in ("failed", "untried")
+            and self._elsewhere(entered, seen, now_ms=now_ms).word == "worked",
+            strange_address=seen.address is not None
+            and self._genuine.is_strange(sighting.target, seen.address, answer.answers),
             injected=seen.injected,
         )
 
@@ -169,13 +184,11 @@ class Cases:
                 self._streaks.popitem(last=False)
         return count
 
-    def _foreign(self, entered: Entered, seen: Seen, answer: Answer, *, now_ms: int) -> bool:
-        if answer.word != "failed" or seen.address is None or seen.tried == "http":
-            return False
-        if agree([seen.address], answer.answers, {}):
-            return False
-        elsewhere = self._question(entered, tried=seen.tried, address=None, now_ms=now_ms)
-        return self._controls.ask(elsewhere).word == "worked"
+    def _elsewhere(self, entered: Entered, seen: Seen, *, now_ms: int) -> Answer:
+        """The controls' word at any address."""
+        return self._controls.ask(
+            self._question(entered, tried=seen.tried, address=None, now_ms=now_ms)
+        )
 
     def _slowed(self, slowdown: Slowdown | None) -> bool:
         policy = self._policy

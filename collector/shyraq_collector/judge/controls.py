@@ -74,6 +74,10 @@ class Answer:
     """The newest page among them."""
     answers: frozenset[str] = frozenset()
     """What their own resolvers gave for the name at about that time."""
+    tried: bool = False
+    """Whether any of them tried the very address, or the layer where no address matters."""
+    indirect: bool = False
+    """They speak of other addresses of the target; this one is known to be genuine."""
 
 
 class Controls:
@@ -104,6 +108,7 @@ class Controls:
             nodes=tuple(sorted({outcome.node for outcome in passed})),
             networks=len({outcome.network for outcome in passed}),
             page=_newest_page(passed),
+            tried=bool(tried),
             answers=frozenset(
                 answer
                 for outcome in near

@@ -35,6 +35,9 @@ MAX_WAITING: Final = 4_096
 _ONE_NETWORK: Final = 0.85
 """What is left of a confidence when all controls stand in one network."""
 
+_INDIRECT: Final = 0.85
+"""What is left of it when they tried other addresses."""
+
 
 class Judge:
     """One judge for the whole fleet."""
@@ -182,6 +185,8 @@ class Judge:
 
 
 def _confidence(rule: Rule[Case, Conclusion], answer: Answer) -> float:
-    """The rule's own, less where it leans on the controls of one network only."""
-    leans = rule.concludes.state in ("blocked", "down")
-    return rule.confidence * (_ONE_NETWORK if leans and answer.networks == 1 else 1.0)
+    """The rule's own, less where it leans on controls of one network or at other addresses."""
+    if rule.concludes.state not in ("blocked", "down"):
+        return rule.confidence
+    one_network = _ONE_NETWORK if answer.networks == 1 else 1.0
+    return rule.confidence * one_network * (_INDIRECT if answer.indirect else 1.0)

@@ -25,8 +25,8 @@ _OURS: Final = """\
 
 Asked about each observation of a measurement: the last redirect first, and in it HTTP, TLS, TCP,
 DNS, successes before failures. "Control" means the nodes abroad or, for a domestic target, the
-other networks at home. Confidence is for controls in two networks or more; with one network it
-is 0.85 of that.
+other networks at home. Confidence is for controls in two networks or more at the same address;
+with one network it is 0.85 of that, and so again where they could only try other addresses.
 
 | id | verdict | confidence | because |
 |---|---|---|---|

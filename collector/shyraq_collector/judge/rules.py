@@ -6,8 +6,9 @@ decide first. Four principles stand behind the order:
 
 - what tells of the node's own line (no path, a portal, a home filter, a wrong clock) comes before
   any word about the target;
-- nothing is blocked without a control that got through at the same address before and after,
-  and without a repetition;
+- nothing is blocked without a repetition, nor without a control that got through before and after
+  at the same address; if nobody could try that one, then at others, but only where the target
+  had surely been met at it, or where a forged certificate stands in plain sight;
 - where the control fails too, the target is down;
 - a page that says no after a good handshake is the server's refusal, not the network's.
 """
@@ -67,8 +68,10 @@ class Case:
     """Its lookup gave only addresses that no public name can have."""
     portal: bool
     """A response leads to an address of the local network."""
-    foreign_address: bool
-    """Not an address of the controls' own lookups: they find nothing good there, but elsewhere."""
+    works_elsewhere: bool
+    """The controls did not get through at this address, but at others."""
+    strange_address: bool
+    """Its address lies near none that the controls were given or where the target was met."""
     injected: bool
     """Something answered in place of a resolver that does not exist, or twice with two words."""
 
@@ -88,6 +91,27 @@ def _status(case: Case) -> int:
 
 def _other_page(case: Case) -> bool:
     return case.complete and not case.seen.secure and case.same_page is False
+
+
+def _wrong_address(case: Case) -> bool:
+    return (
+        _failed(case)
+        and case.seen.tried in ("tcp", "tls")
+        and case.control == "failed"
+        and case.works_elsewhere
+        and case.strange_address
+    )
+
+
+def _forged(case: Case) -> bool:
+    """A bad certificate is seen, not inferred: here no control at this address is needed."""
+    return (
+        case.control == "untried"
+        and case.seen.failure in CERTIFICATE_FAILURES
+        and not case.seen.dates_only
+        and case.works_elsewhere
+        and case.repeated
+    )
 
 
 def _blocked(case: Case, *tried: str) -> bool:
@@ -207,10 +231,24 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="dns.wrong-address",
-        when=lambda case: _failed(case) and case.foreign_address and case.repeated,
+        when=lambda case: _wrong_address(case) and case.repeated,
         concludes=Conclusion("blocked", layer="dns"),
         reason="The name was given an address where not even the control finds the site.",
         confidence=0.85,
+    ),
+    Rule(
+        id="dns.strange-certificate",
+        when=lambda case: _forged(case) and case.strange_address,
+        concludes=Conclusion("blocked", layer="dns"),
+        reason="An address far from the site's serves another's certificate for its name.",
+        confidence=0.75,
+    ),
+    Rule(
+        id="tls.untried-certificate",
+        when=_forged,
+        concludes=Conclusion("blocked", layer="certificate"),
+        reason="Another's certificate is served at the site's addresses; the control gets the right one.",
+        confidence=0.8,
     ),
     Rule(
         id="control.untried",
@@ -220,7 +258,7 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="down.for-everybody",
-        when=lambda case: _failed(case) and case.control == "failed" and not case.foreign_address,
+        when=lambda case: _failed(case) and case.control == "failed" and not _wrong_address(case),
         concludes=Conclusion("down"),
         reason="The control fails in the same place.",
         confidence=0.9,
