@@ -40,7 +40,6 @@ def said(number: int, heartbeats: float, state: str, **scope: object) -> Said:
         regions=frozenset(),
         access=frozenset({"mobile"}),
         exempt=frozenset(),
-        note="",
     )
     return replace(entry, **scope)  # type: ignore[arg-type]
 
@@ -65,9 +64,10 @@ def right() -> list[Said]:
 def verdicts(story: Story = STORY) -> list[Judged]:
     """Every verdict that the story expects, ten heartbeats in."""
     return [
-        Judged(isp=isp, site=each.site, verdict=each.verdict, at_ms=at(12))
+        Judged(node=f"{isp}-{node}", isp=isp, site=each.site, verdict=each.verdict, at_ms=at(12))
         for each in story.verdicts
         for isp in each.isps
+        for node in range(2)
     ]
 
 
@@ -98,14 +98,14 @@ def test_a_stage_that_comes_late_is_a_miss() -> None:
     """In time is part of right."""
     late = [replace(e, published_at_ms=at(60)) if e.number == 3 else e for e in right()]
     (finding,) = wrong(compare(STORY, done(), late, verdicts()))
-    assert finding.what == "the cut: big-cities-cut ends"
+    assert finding.what == "the cut: cities-cut ends"
 
 
 def test_a_wider_scope_than_proven_is_a_miss() -> None:
     """The exempt network is part of the scope."""
     wide = [replace(e, exempt=frozenset()) if e.number == 2 else e for e in right()]
     (finding,) = wrong(compare(STORY, done(), wide, verdicts()))
-    assert finding.what == "the cut: south-and-west-cut begins"
+    assert finding.what == "the cut: nation-cut begins"
 
 
 def test_an_entry_from_before_the_deed_does_not_count() -> None:
@@ -140,11 +140,22 @@ def test_another_kind_is_an_invention_and_meets_nothing() -> None:
     assert len(wrong(findings)) == 5
 
 
-def test_a_verdict_on_an_innocent_network_is_a_miss() -> None:
-    """Blocking is named where it is, and nowhere else."""
-    extra = Judged(isp="tele2", site="orda.kz", verdict="blocked", at_ms=at(12))
-    (finding,) = wrong(compare(STORY, done(), right(), [*verdicts(), extra]))
-    assert (finding.what, finding.expected) == ("orda.kz on tele2", "not blocked")
+def test_a_verdict_on_an_innocent_network_is_an_invention() -> None:
+    """Blocking is named where it is, and nowhere else; one node alone does not speak for it."""
+    false = Judged(node="a", isp="tele2", site="orda.kz", verdict="blocked", at_ms=at(12))
+    assert not wrong(compare(STORY, done(), right(), [*verdicts(), false]))
+    again = replace(false, node="b")
+    (finding,) = wrong(compare(STORY, done(), right(), [*verdicts(), false, again]))
+    assert (finding.what, finding.expected) == ("invented: orda.kz on tele2", "not blocked")
+
+
+def test_a_network_has_said_a_verdict_once_two_of_its_nodes_have() -> None:
+    """The delay counts to the second node's word."""
+    late = [replace(j, at_ms=at(14)) if j.node == "beeline-1" else j for j in verdicts()]
+    findings = compare(STORY, done(), right(), late)
+    delays = {f.what: f.delay_heartbeats for f in findings}
+    assert delays["orda.kz on beeline"] == 12
+    assert delays["orda.kz on kazakhtelecom"] == 10
 
 
 def test_a_deed_that_was_never_done_proves_nothing() -> None:

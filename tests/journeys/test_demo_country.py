@@ -50,10 +50,12 @@ country = "FR"
 name = "egov.kz"
 place = "domestic"
 role = "official"
+rtt_ms = 0
 [[site]]
 name = "orda.kz"
 place = "abroad"
 role = "target"
+rtt_ms = 20
 """
 
 

@@ -46,6 +46,7 @@ country = "FR"
 name = "orda.kz"
 place = "abroad"
 role = "target"
+rtt_ms = 20
 
 [[fault]]
 id = "cut"

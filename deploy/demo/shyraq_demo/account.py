@@ -32,14 +32,15 @@ class Said:
     regions: frozenset[str]
     access: frozenset[str]
     exempt: frozenset[str]
-    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One verdict on one site by one network's nodes."""
+    """One verdict on one site, of one measurement of one node."""
 
+    node: str
     isp: str
     site: str
     verdict: str
     at_ms: int
+    """Of the measurement."""

@@ -7,8 +7,8 @@ A run takes one /16 for itself, found free by binding: 127.R.0.0/16. In it
 
 and within each network, at the same place everywhere:
 
-    .1 gateway    .2 broker    .3 responder    .4 impostor    .9 nobody    .53 resolver
-    .100 and up   sites
+    .1 gateway    .2 broker    .3 responder    .4 impostor    .5 the collector's page
+    .9 nobody     .53 resolver .100 and up sites
 
 A node in network C reaches a site at C's own address for it: a door of that network, which
 passes the bytes on to the origin server or does what the story says. So every network has its
@@ -26,6 +26,7 @@ TLS_PORT: Final = 8443
 HTTP_PORT: Final = 8080
 DNS_PORT: Final = 5353
 ECHO_PORT: Final = 7007
+PAGE_PORT: Final = 8022
 _LOCK_PORT: Final = 7999
 _FIRST_ABROAD: Final = 200
 
@@ -45,6 +46,10 @@ class Plan:
     def broker(self, network: int = 0) -> str:
         """The broker as seen from a network; 0 is where it stands."""
         return self._at(network, 2)
+
+    def page(self) -> str:
+        """The collector's page, when it is not to be at 127.0.0.1."""
+        return self._at(0, 5)
 
     def gateway(self, network: int) -> str:
         """The router of a home in a network."""
@@ -99,6 +104,7 @@ def claim() -> tuple[Plan, socket.socket]:
         try:
             lock.bind((plan.broker(), _LOCK_PORT))
             lock.listen(1)
+            socket.create_server((plan.broker(), BROKER_PORT)).close()
         except OSError:
             lock.close()
         else:

@@ -5,6 +5,7 @@ restart, so a restart in the story is the worst one. mosquitto speaks MQTT 5, NA
 """
 
 import asyncio
+import getpass
 import os
 import shutil
 import sys
@@ -118,6 +119,8 @@ class Broker:
             f"listener {self._at[1]} {self._at[0]}\nallow_anonymous true\npersistence false\n"
             "set_tcp_nodelay true\nmax_queued_messages 100000\nmax_inflight_messages 100\n"
             "log_dest stderr\nlog_type error\nlog_type warning\nconnection_messages false\n"
+            # Changing the user would make it forget that it is to die with us.
+            f"user {getpass.getuser()}\n"
         )
         return [self.program.path, "-c", str(path)]
 

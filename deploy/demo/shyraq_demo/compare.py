@@ -9,8 +9,9 @@ Rules:
    not matter. It must come in time.
 3. An incident that was confirmed and is not meant by any expectation is an invention. A
    suspicion that came to nothing is none: it was never published as an incident.
-4. A verdict must be given, after its deed and in time, by every network that is named, and on
-   that site by no other.
+4. A network says a verdict of a site once two of its nodes have said it. It must be said, after
+   its deed and in time, for every network that is named; blocked, throttled or down, where the
+   story does not expect it, is an invention.
 
 Pure; this module never learns what the collector should say otherwise than from the story.
 """
@@ -23,6 +24,11 @@ from typing import Final
 from shyraq_demo.account import Deed, Judged, Said
 from shyraq_demo.story import ExpectedIncident, ExpectedStage, ExpectedVerdict, Story
 
+_Claim = tuple[str, str, str]
+"""Site, network, verdict."""
+
+_NODES_DUE: Final = 2
+_ACCUSATIONS: Final = frozenset({"blocked", "throttled", "down"})
 _PUBLISHED: Final = frozenset({"confirmed", "ongoing", "partial_restore", "restored", "reopened"})
 
 
@@ -66,9 +72,10 @@ def compare(
             for stage, entry in zip(expected.stages, met, strict=True)
         ]
     findings += [_invention(entries) for entries in incidents.values() if _is_published(entries)]
+    spoken = _spoken(judged)
     for verdict in story.verdicts:
-        findings += _verdict_findings(story, verdict, judged, done, beat_ms)
-    return tuple(findings)
+        findings += _verdict_findings(verdict, spoken, done, beat_ms)
+    return (*findings, *_verdict_inventions(story, spoken))
 
 
 def _meant(
@@ -178,35 +185,52 @@ def _invention(entries: Sequence[Said]) -> Finding:
     )
 
 
+def _spoken(judged: Iterable[Judged]) -> dict[_Claim, int]:
+    """When each network first said each verdict of each site: at its second node's word."""
+    first: dict[_Claim, dict[str, int]] = {}
+    for each in judged:
+        nodes = first.setdefault((each.site, each.isp, each.verdict), {})
+        nodes[each.node] = min(nodes.get(each.node, each.at_ms), each.at_ms)
+    return {
+        claim: sorted(nodes.values())[_NODES_DUE - 1]
+        for claim, nodes in first.items()
+        if len(nodes) >= _NODES_DUE
+    }
+
+
 def _verdict_findings(
-    story: Story,
     expected: ExpectedVerdict,
-    judged: Iterable[Judged],
+    spoken: Mapping[_Claim, int],
     done: Mapping[str, int],
     beat_ms: int,
 ) -> list[Finding]:
-    since_ms = done.get(expected.after)
-    first: dict[str, int] = {}
-    for each in judged:
-        if each.site == expected.site and each.verdict == expected.verdict:
-            first[each.isp] = min(first.get(each.isp, each.at_ms), each.at_ms)
     findings = []
-    for isp in sorted(network.isp for network in story.networks):
-        at_ms = first.get(isp)
-        is_due = isp in expected.isps
-        if not is_due and at_ms is None:
-            continue
+    for isp in sorted(expected.isps):
+        at_ms = spoken.get((expected.site, isp, expected.verdict))
+        since_ms = done.get(expected.after)
         delay = None if at_ms is None or since_ms is None else (at_ms - since_ms) / beat_ms
-        in_time = delay is not None and 0 <= delay <= expected.within_heartbeats
         findings.append(
             Finding(
                 what=f"{expected.site} on {isp}",
-                expected=f"{expected.verdict} within {expected.within_heartbeats:g}"
-                if is_due
-                else f"not {expected.verdict}",
+                expected=f"{expected.verdict} within {expected.within_heartbeats:g}",
                 found="no such verdict" if at_ms is None else expected.verdict,
                 delay_heartbeats=delay,
-                is_right=is_due and in_time,
+                is_right=delay is not None and 0 <= delay <= expected.within_heartbeats,
             )
         )
     return findings
+
+
+def _verdict_inventions(story: Story, spoken: Mapping[_Claim, int]) -> list[Finding]:
+    due = {(each.site, isp, each.verdict) for each in story.verdicts for isp in each.isps}
+    return [
+        Finding(
+            what=f"invented: {site} on {isp}",
+            expected=f"not {verdict}",
+            found=verdict,
+            delay_heartbeats=None,
+            is_right=False,
+        )
+        for site, isp, verdict in sorted(spoken)
+        if verdict in _ACCUSATIONS and (site, isp, verdict) not in due
+    ]

@@ -38,6 +38,8 @@ class Country:
             directory: Of this run; certificates and keys are written here.
         """
         self._story = story
+        directory = directory / "country"
+        directory.mkdir()
         self.bundle: Final = directory / "trust.pem"
         authority = found("Shyraq demo root")
         self.bundle.write_bytes(authority.pem())

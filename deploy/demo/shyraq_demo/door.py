@@ -85,15 +85,17 @@ Treatment = Pass | Cut | Drop | Refuse | Reset | Hang | Slow | Divert
 class Door:
     """A listener in a network, and the server behind it."""
 
-    def __init__(self, *, at: Endpoint, onward: Endpoint) -> None:
+    def __init__(self, *, at: Endpoint, onward: Endpoint, rtt_ms: int = 0) -> None:
         """Know both ends; nothing is opened yet.
 
         Args:
             at: Where clients of the network connect.
             onward: The server that they mean.
+            rtt_ms: How far that is: each answer comes so much later, in real milliseconds.
         """
         self.at: Final = at
         self._onward = onward
+        self._rtt_ms = rtt_ms
         self._treatment: Treatment = Pass()
         self._listener: socket.socket | None = None
         self._fillers: dict[Endpoint, socket.socket] = {}
@@ -227,9 +229,9 @@ class Door:
                 case Divert(onward=onward):
                     await self._join(client, onward, delay_ms=0)
                 case Slow(delay_ms=delay_ms):
-                    await self._join(client, self._onward, delay_ms=delay_ms)
+                    await self._join(client, self._onward, delay_ms=self._rtt_ms + delay_ms)
                 case Pass() | Cut() | Drop() | Refuse():
-                    await self._join(client, self._onward, delay_ms=0)
+                    await self._join(client, self._onward, delay_ms=self._rtt_ms)
                 case _:
                     assert_never(treatment)
 

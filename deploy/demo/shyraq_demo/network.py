@@ -159,7 +159,9 @@ class Network:
 
 def _site_doors(plan: Plan, number: int, sites: Sequence[Site], port: int) -> dict[str, Door]:
     return {
-        site.name: Door(at=(plan.site(i, number), port), onward=(plan.site(i), port))
+        site.name: Door(
+            at=(plan.site(i, number), port), onward=(plan.site(i), port), rtt_ms=site.rtt_ms
+        )
         for i, site in enumerate(sites)
     }
 

@@ -26,7 +26,7 @@ from typing import Final, Literal
 
 Access = Literal["fixed", "mobile"]
 Place = Literal["domestic", "abroad"]
-Role = Literal["official", "ordinary", "far", "target"]
+Role = Literal["official", "ordinary", "far", "neutral", "target"]
 FaultKind = Literal[
     "cut",
     "border-cut",
@@ -86,7 +86,10 @@ class Site:
     name: str
     place: Place
     role: Role
-    """`official`, `ordinary` and `far` are rungs of the ladder; `target` is measured on its own."""
+    """`official`, `ordinary` and `far` are rungs of the ladder; `neutral` and `target` are measured
+    as pages, the former as what nobody would block."""
+    rtt_ms: int
+    """How far it is from anywhere in the country, in real milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@
     [[network]]   isp, name, access
     [[region]]    code, name
     [[abroad]]    isp, name, country
-    [[site]]      name, place, role
+    [[site]]      name, place, role, rtt_ms
     [[fault]]     id, says, kind, begins, ends, where = { isps, regions, access }, site, delay_ms
     [[incident]]  name, kind; each [[incident.stage]] has after, within, states, and as far as
                   it matters level, isps, regions, access, exempt
@@ -171,6 +171,7 @@ def _site(table: Table) -> Site:
         name=table.take_text("name"),
         place=cast("Place", table.take_word("place", get_args(Place))),
         role=cast("Role", table.take_word("role", get_args(Role))),
+        rtt_ms=table.take_integer("rtt_ms", lo=0, hi=1000),
     )
     table.finish()
     return site

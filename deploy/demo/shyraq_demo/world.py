@@ -1,0 +1,158 @@
+"""Everything that runs in a run, opened and closed in order; all state in one directory.
+
+    this process   the country: servers, networks, doors; and the telling
+    nodes          every node and control, so that a stall cannot look like two dead networks
+    collector      as shipped, with its own configuration file and registry
+    broker         mosquitto or nats-server
+
+Both processes of ours load first; then both get one anchor, and the story begins.
+"""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
+from shyraq_demo.addresses import PAGE_PORT, claim
+from shyraq_demo.broker import Broker, Program
+from shyraq_demo.child import Child
+from shyraq_demo.country import Country
+from shyraq_demo.fleet import Rendezvous, configuration, nodes
+from shyraq_demo.ledger import register, write_configuration
+from shyraq_demo.pace import StoryPace
+from shyraq_demo.start import READY, Start
+from shyraq_demo.story import Story
+
+LOAD_S: Final = 90.0
+"""How long a process may take to load on a busy machine."""
+_WATCH_S: Final = 0.5
+
+
+class World:
+    """One run, as an asynchronous context: inside it all runs, behind it nothing is left."""
+
+    def __init__(
+        self, story: Story, directory: Path, *, program: Program, page_port: int | None
+    ) -> None:
+        """Claim addresses; nothing is started yet.
+
+        Args:
+            story: What stands where.
+            directory: Empty; everything of this run goes there.
+            program: The broker to use.
+            page_port: On 127.0.0.1; None: at an address of the run's own.
+
+        Raises:
+            WorldError: No addresses are free.
+        """
+        self._story = story
+        self._directory = directory
+        self._program = program
+        self._plan, self._lock = claim()
+        self.page: Final = (
+            (self._plan.page(), PAGE_PORT) if page_port is None else ("127.0.0.1", page_port)
+        )
+        self.broker: Final = Broker(program, self._plan.broker(), directory)
+        self.country: Final = Country(story, self._plan, directory)
+        self.collector_configuration: Final = self._prepare()
+        self._children: list[Child] = []
+
+    async def __aenter__(self) -> Self:
+        """Open everything up to the moment before the story.
+
+        Raises:
+            WorldError: Something does not start.
+        """
+        try:
+            await self.broker.start()
+            await self.country.begin()
+            await self._load("collector", [str(self.collector_configuration)])
+            await self._load("nodes", [str(self._directory / "nodes"), self._plan.prefix])
+            for child in self._children:
+                await child.hear(READY, within_s=LOAD_S)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close everything."""
+        await self._close()
+
+    async def begin(self) -> StoryPace:
+        """Anchor the story at this moment.
+
+        Raises:
+            WorldError: A process has gone.
+        """
+        start = Start(
+            anchor_monotonic_ns=time.monotonic_ns(),
+            starts_at_ms=self._story.starts_at_ms,
+            factor=self._story.compression,
+        )
+        for child in self._children:
+            await child.tell(start.line())
+        return start.pace()
+
+    async def watch(self) -> None:
+        """Look after every process until cancelled.
+
+        Raises:
+            WorldError: One has died; its last words are quoted.
+        """
+        while True:
+            for child in self._children:
+                child.check()
+            self.broker.check()
+            await asyncio.sleep(_WATCH_S)
+
+    async def _load(self, name: str, arguments: list[str]) -> None:
+        module = f"shyraq_demo.{name}_process"
+        child = await Child.start(
+            name,
+            [sys.executable, "-m", module, *arguments],
+            log=self._directory / f"{name}.log",
+            talks=True,
+        )
+        self._children.append(child)
+
+    async def _close(self) -> None:
+        """Nodes first, so that they say goodbye to nobody; the address claim last."""
+        await asyncio.shield(asyncio.ensure_future(self._close_all()))
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(child.stop() for child in self._children))
+        await self.country.close()
+        await self.broker.stop()
+        self._lock.close()
+
+    def _prepare(self) -> Path:
+        """Keys, configuration files and the registry."""
+        home = self._directory / "collector"
+        home.mkdir()
+        receipt_key = raw_public_key(write_new_key(home / "collector.pem"))
+        meeting = Rendezvous(
+            plan=self._plan,
+            protocol=self._program.protocol,
+            receipt_key=receipt_key.hex(),
+            bundle=self.country.bundle,
+        )
+        keys = []
+        for node in nodes(self._story):
+            place = self._directory / "nodes" / node.id
+            place.mkdir(parents=True)
+            keys.append((node, raw_public_key(write_new_key(place / "node.pem"))))
+            text = configuration(self._story, node, place, meeting)
+            (place / "agent.toml").write_text(text)
+        register(self._story, home / "ledger.db", keys)
+        return write_configuration(
+            self._story, self._plan, program=self._program, at_page=self.page, directory=home
+        )
