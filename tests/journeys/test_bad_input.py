@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
@@ -33,7 +32,6 @@ from support.rude import RudeClient
 from support.signing import SigningNode, measurement
 
 DAY_MS = 86_400_000
-NO_VALUES: Mapping[str, str] = MappingProxyType({})
 FACTOR = 20
 """The collector's pace: its look at the registry every 5 s takes a quarter of one."""
 
@@ -80,10 +78,10 @@ class Scene:
             "SELECT value FROM counter WHERE node_no = 0 AND name = :name", {"name": name}
         )
 
-    def number(self, query: str, values: Mapping[str, str] = NO_VALUES) -> int:
+    def number(self, query: str, values: Mapping[str, str] | None = None) -> int:
         """The answer to a question to the ledger; 0 where there is none."""
         with self.house.reader() as ledger:
-            row = ledger.execute(query, values).fetchone()
+            row = ledger.execute(query, values or {}).fetchone()
         return 0 if row is None else int(row[0])
 
 
