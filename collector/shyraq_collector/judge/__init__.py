@@ -2,7 +2,8 @@
 
 `judge`      our own measurements, fed one by one in order of arrival
 `rules`      its table; `reference` prints all tables for docs/reference/rules.md
-`cases`      its memories, and what a rule may ask about an observation
+`case`       what a rule may ask about one observation
+`memories`   what the judge remembers, and how it answers
 `controls`   what the controls saw of each target
 `genuine`    addresses at which a target was surely met
 `line`       whether a node's own line can be trusted

@@ -20,11 +20,12 @@ from typing import Final
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
-from shyraq_collector.judge.cases import Cases, Entered
+from shyraq_collector.judge.case import Case, Conclusion
 from shyraq_collector.judge.controls import Answer
 from shyraq_collector.judge.engine import Rule, walk
+from shyraq_collector.judge.memories import Entered, Memories
 from shyraq_collector.judge.policy import Policy
-from shyraq_collector.judge.rules import NOTHING, REFUSALS, RULES, Case, Conclusion
+from shyraq_collector.judge.rules import NOTHING, REFUSALS, RULES
 from shyraq_collector.judge.sightings import sight
 from shyraq_wire.report import Measurement
 from shyraq_wire.topics import NodeId
@@ -48,7 +49,7 @@ class Judge:
         Args:
             policy: Targets and strictness.
         """
-        self._cases = Cases(policy)
+        self._memories = Memories(policy)
         self._waiting: dict[str, list[tuple[int, int, Entered]]] = {}
         """By target: a heap of moment, order of arrival and measurement."""
         self._order = count()
@@ -97,15 +98,17 @@ class Judge:
         # move the judge's time ahead, for then nobody else would be waited for.
         at_ms = max(0, sealed_ms + min(0, took_ms))
         self._now_ms = max(self._now_ms, at_ms)
-        self._cases.note_line(placement, measurement, at_ms)
+        self._memories.note_line(placement, measurement, at_ms)
         sighting = sight(measurement, at_ms=at_ms)
         if sighting is None or placement.role == "canary":
             return []
         verdicts = self._expire(sighting.target)
-        if self._cases.note_control(placement, sighting):
+        if self._memories.note_control(placement, sighting):
             verdicts += self._settle(sighting.target)
         if placement.role == "sensor":
-            verdicts += self._enter(self._cases.enter(placement, sighting, clock_wrong=clock_wrong))
+            verdicts += self._enter(
+                self._memories.enter(placement, sighting, clock_wrong=clock_wrong)
+            )
         return verdicts
 
     def advance(self, now_ms: int) -> list[Verdict]:
@@ -152,13 +155,13 @@ class Judge:
         turned_away = end.page is not None and end.page.status in REFUSALS
         if entered.sighting.succeeded and not turned_away and (end.secure or end.tried != "http"):
             return False
-        return self._cases.ask(entered, end, now_ms=self._now_ms).word == "waiting"
+        return self._memories.ask(entered, end, now_ms=self._now_ms).word == "waiting"
 
     def _judge(self, entered: Entered) -> Verdict:
         found = walk(
             RULES,
             (
-                self._cases.case(entered, seen, now_ms=self._now_ms)
+                self._memories.case(entered, seen, now_ms=self._now_ms)
                 for seen in entered.sighting.walk
             ),
         )

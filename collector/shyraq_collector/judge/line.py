@@ -5,7 +5,7 @@ no evidence against the target.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -87,11 +87,6 @@ class Lines:
         if memory is None:
             return LineState(no_path=False, suspect=False)
         domestic = self._policy.of(sighting.target).domestic
-        ladder = min(
-            (each for each in memory.ladders if each.is_dead(domestic=domestic) is not None),
-            key=lambda each: abs(each.at_ms - sighting.at_ms),
-            default=None,
-        )
         near = [
             each.succeeded
             for each in memory.neutral
@@ -99,14 +94,32 @@ class Lines:
             and abs(each.at_ms - sighting.at_ms) <= self._policy.of(each.target).cadence_ms
         ]
         return LineState(
-            no_path=ladder is not None
-            and abs(ladder.at_ms - sighting.at_ms) <= self._policy.ladder_age_ms
-            and ladder.is_dead(domestic=domestic) is True,
+            no_path=self._is_dead_around(memory.ladders, sighting.at_ms, domestic=domestic),
             suspect=bool(near) and not any(near),
         )
 
+    def _is_dead_around(self, ladders: Iterable[_Ladder], at_ms: int, *, domestic: bool) -> bool:
+        """Whether the last ladder before a moment, or the first after it, was dead.
+
+        Either is enough: what fails between a dead ladder and a live one may have failed while
+        the line was still, or already, dead.
+        """
+        tried = [
+            each
+            for each in ladders
+            if each.is_dead(domestic=domestic) is not None
+            and abs(each.at_ms - at_ms) <= self._policy.ladder_age_ms
+        ]
+        before = max((each for each in tried if each.at_ms <= at_ms), key=_moment, default=None)
+        after = min((each for each in tried if each.at_ms > at_ms), key=_moment, default=None)
+        return any(each is not None and each.is_dead(domestic=domestic) for each in (before, after))
+
     def _of(self, placement: Placement) -> _Memory:
         return self._memory.setdefault(placement.node, _Memory())
+
+
+def _moment(ladder: _Ladder) -> int:
+    return ladder.at_ms
 
 
 def _dead(tiers: Mapping[str, object], names: tuple[Tier, ...]) -> bool | None:

@@ -8,6 +8,7 @@ import json
 from typing import Final
 
 from shyraq_collector.judge import rules
+from shyraq_collector.judge.case import Conclusion
 from shyraq_collector.judge.engine import F, Rule
 from shyraq_collector.judge.ooni import v04, v05_flags, v05_steps
 from shyraq_collector.judge.ooni.outcome import Outcome
@@ -53,7 +54,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _our_row(rule: Rule[F, rules.Conclusion]) -> str:
+def _our_row(rule: Rule[F, Conclusion]) -> str:
     said = rule.concludes
     detail = said.layer or (said.doubt or "").replace("_", " ")
     verdict = f"{said.state} ({detail})" if detail else said.state

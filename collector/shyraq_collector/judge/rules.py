@@ -13,13 +13,10 @@ decide first. Four principles stand behind the order:
 - a page that says no after a good handshake is the server's refusal, not the network's.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from shyraq_collector.facts.verdicts import Doubt, Layer, State
-from shyraq_collector.judge.controls import Answer, Word
+from shyraq_collector.judge.case import Case, Conclusion
 from shyraq_collector.judge.engine import Rule
-from shyraq_collector.judge.sightings import Seen
 
 REFUSALS: Final = frozenset({401, 403, 407, 429, 451, 503})
 """Status codes by which a server, or the network in front of it, turns a visitor away."""
@@ -30,55 +27,6 @@ CERTIFICATE_FAILURES: Final = frozenset(
 
 _NETWORK_LOGIN: Final = 511
 """RFC 6585: network authentication required."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """What a rule concludes."""
-
-    state: State
-    layer: Layer | None = None
-    doubt: Doubt | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One observation with everything a rule may ask about it."""
-
-    seen: Seen
-    complete: bool
-    """It succeeded at the layer that this probe is after."""
-    answer: Answer
-    """What the controls say of it."""
-    same_page: bool | None
-    """Its page is the control's page; None: one of the two is missing."""
-    same_status: bool
-    """The control got the same status."""
-    repeated: bool
-    """Enough failures in a row, of this node at this layer."""
-    slowed: bool
-    """The handshakes of this target are slower than they should be, beyond doubt."""
-    no_path: bool
-    """The node's ladder, just then, reached nothing where the target stands."""
-    line_suspect: bool
-    """The neutral names fail for this node as well."""
-    clock_wrong: bool
-    """The node's clock is not to be trusted with dates."""
-    private_answer: bool
-    """Its lookup gave only addresses that no public name can have."""
-    portal: bool
-    """A response leads to an address of the local network."""
-    works_elsewhere: bool
-    """The controls did not get through at this address, but at others."""
-    strange_address: bool
-    """Its address lies near none that the controls were given or where the target was met."""
-    injected: bool
-    """Something answered in place of a resolver that does not exist, or twice with two words."""
-
-    @property
-    def control(self) -> Word:
-        """The controls' word."""
-        return self.answer.word
 
 
 def _failed(case: Case) -> bool:
@@ -247,7 +195,7 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
         id="tls.untried-certificate",
         when=_forged,
         concludes=Conclusion("blocked", layer="certificate"),
-        reason="Another's certificate is served at the site's addresses; the control gets the right one.",
+        reason="Another's certificate is served near the site's own addresses, not to the control.",
         confidence=0.8,
     ),
     Rule(

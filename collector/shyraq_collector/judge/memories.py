@@ -10,12 +10,12 @@ from typing import Final
 
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Slowdown
+from shyraq_collector.judge.case import Case
 from shyraq_collector.judge.controls import Answer, Controls, Outcome, Question
 from shyraq_collector.judge.genuine import Genuine
 from shyraq_collector.judge.line import Lines
 from shyraq_collector.judge.pages import same_page
 from shyraq_collector.judge.policy import Policy, TargetPolicy
-from shyraq_collector.judge.rules import Case
 from shyraq_collector.judge.sightings import Seen, Sighting, Tried
 from shyraq_collector.judge.slowness import Slowness
 from shyraq_wire.report import Measurement
@@ -46,7 +46,7 @@ class _Streak:
     count: int
 
 
-class Cases:
+class Memories:
     """All memories of the judge."""
 
     def __init__(self, policy: Policy) -> None:

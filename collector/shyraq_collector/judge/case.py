@@ -1,0 +1,56 @@
+"""What a rule may ask about one observation, and what it may conclude; values only."""
+
+from dataclasses import dataclass
+
+from shyraq_collector.facts.verdicts import Doubt, Layer, State
+from shyraq_collector.judge.controls import Answer, Word
+from shyraq_collector.judge.sightings import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a rule concludes."""
+
+    state: State
+    layer: Layer | None = None
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One observation with everything a rule may ask about it."""
+
+    seen: Seen
+    complete: bool
+    """It succeeded at the layer that this probe is after."""
+    answer: Answer
+    """What the controls say of it."""
+    same_page: bool | None
+    """Its page is the control's page; None: one of the two is missing."""
+    same_status: bool
+    """The control got the same status."""
+    repeated: bool
+    """Enough failures in a row, of this node at this layer."""
+    slowed: bool
+    """The handshakes of this target are slower than they should be, beyond doubt."""
+    no_path: bool
+    """The node's ladder, just then, reached nothing where the target stands."""
+    line_suspect: bool
+    """The neutral names fail for this node as well."""
+    clock_wrong: bool
+    """The node's clock is not to be trusted with dates."""
+    private_answer: bool
+    """Its lookup gave only addresses that no public name can have."""
+    portal: bool
+    """A response leads to an address of the local network."""
+    works_elsewhere: bool
+    """The controls did not get through at this address, but at others."""
+    strange_address: bool
+    """Its address lies near none that the controls were given or where the target was met."""
+    injected: bool
+    """Something answered in place of a resolver that does not exist, or twice with two words."""
+
+    @property
+    def control(self) -> Word:
+        """The controls' word."""
+        return self.answer.word
