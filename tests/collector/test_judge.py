@@ -341,6 +341,21 @@ def test_a_node_that_reaches_nothing_abroad_says_nothing_of_targets_there() -> N
     assert _last(_Story().repeated(SILENT, beside=whole))[3] == "tls.failed"
 
 
+def test_what_fails_between_a_dead_ladder_and_a_live_one_is_no_evidence() -> None:
+    """At the edge of a cut the nearer ladder may already be a live one."""
+    story = _Story()
+    for _ in range(2):
+        story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+        story.minute((_place(), _ladder(home=0, abroad=0)))
+        story.minute()
+        story.minute((_place(), SILENT))
+    story.minute((_place(), _ladder(home=3, abroad=3)), (CONTROL, GOOD))
+    for _ in range(7):
+        story.minute()
+    ours = [each.rule for each in story.verdicts if each.node == _place().node]
+    assert ours == ["own.no-path", "own.no-path"]
+
+
 def test_a_light_beat_says_nothing_of_the_way_abroad() -> None:
     """The beat of each minute tries no rung abroad; the last full ladder goes on speaking."""
     light = replace(_ladder(home=0, abroad=0), result={"tiers": {"gateway": {}, "collector": {}}})
