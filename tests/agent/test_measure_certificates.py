@@ -104,7 +104,19 @@ def test_a_leaf_that_signs_is_no_authority() -> None:
     leaf = ROOT.leaf("somebody.example")
     impostor = Authority("impostor")
     impostor.issued = leaf
-    assert codes(impostor.leaf(HOST).der, leaf.der) == (20,)
+    found = TRUST.verify([impostor.leaf(HOST).der, leaf.der], HOST, now_ms=NOW_MS)
+    assert (found.codes, found.failure) == ((1,), "ssl_invalid_certificate")
+    assert found.reason
+
+
+def test_a_weak_key_is_not_taken_for_an_unknown_authority() -> None:
+    """What the verifier refuses for reasons of its own is told with its words."""
+    weak = Authority("Weak Middle", above=ROOT, weak=True)
+    chain = [weak.leaf(HOST).der, weak.issued.der]
+    found = TRUST.verify(chain, HOST, now_ms=NOW_MS)
+    assert (found.codes, found.failure) == ((1,), "ssl_invalid_certificate")
+    assert found.reason
+    assert TRUST.verify(chain, "other.example", now_ms=NOW_MS).codes == (62, 1)
 
 
 @given(st.lists(st.binary(max_size=64), max_size=3))

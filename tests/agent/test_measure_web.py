@@ -1,8 +1,12 @@
 """Pages: phase by phase, redirect by redirect, never further than the policy and ceilings let."""
 
+import asyncio
 import gzip
 import hashlib
+import json
+import socket
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +19,7 @@ from shyraq_agent.measure.edges import Resolver
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import parse_target
 from support.authority import Authority, server_context
+from support.clock import FakeStopwatch
 from support.edges import SHORT_LIMITS, TableResolver, make_edges
 from support.hostile_servers import (
     Behaviour,
@@ -210,15 +215,65 @@ async def test_redirects_end_at_the_ceiling() -> None:
 async def test_many_hops_over_tls_fit_one_report() -> None:
     """With every phase a step, the report's ceiling still holds and what is missing is said."""
     pages = {"/": redirect("/1"), **{f"/{n}": redirect(f"/{n + 1}") for n in range(1, 20)}}
-    both = TableResolver({HOST: ["127.0.0.1", "127.0.0.2"]})
-    async with (
-        tcp_server(site(pages), tls=CONTEXT, host="127.0.0.1") as port,
-        tcp_server(site(pages), tls=CONTEXT, host="127.0.0.2", port=port),
-    ):
-        measurement = await measure(f"https://{HOST}:{port}/", system_resolver=both)
+    many = TableResolver({HOST: ["127.0.0.1", "127.0.0.2", "::1", "::2"]})
+    isp = Resolver(role="isp", address="10.0.0.53")
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(tcp_server(site(pages), tls=CONTEXT))
+        for host in ("127.0.0.2", "::1"):
+            server = tcp_server(site(pages), tls=CONTEXT, host=host, port=port)
+            await stack.enter_async_context(server)
+        url = f"https://{HOST}:{port}/"
+        measurement = await measure(url, system_resolver=many, resolvers=(isp,))
     assert len(measurement.steps) <= 64
-    assert measurement.steps[-1].name == "redirect"
+    assert measurement.steps[-1].data["reason"] == "no room for more steps"
     assert "steps_left_out" not in measurement.result
+
+
+async def test_a_redirect_that_comes_too_late_is_not_followed() -> None:
+    """A site that takes a minute for its first page does not hold the probe for ten more."""
+    stopwatch = FakeStopwatch()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stopwatch.advance(61_000)
+        await site({"/": redirect("/next")})(reader, writer)
+
+    async with tcp_server(slow) as port:
+        measurement = await measure(f"http://{HOST}:{port}/", stopwatch=stopwatch)
+    assert measurement.steps[-1].data["reason"] == "comes too late"
+
+
+@pytest.mark.parametrize("with_alert", [True, False])
+async def test_a_page_without_a_length_ends_with_the_connection(*, with_alert: bool) -> None:
+    """Over TLS with the close alert or without it: many servers forget it."""
+
+    async def behaviour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n<title>all</title>")
+        await writer.drain()
+        if not with_alert:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        writer.close()
+
+    async with tcp_server(behaviour, tls=CONTEXT) as port:
+        measurement = await measure(f"https://{HOST}:{port}/")
+    assert outline(measurement)[-1] == ("request", None)
+    assert request_data(measurement)["title"] == "all"
+
+
+async def test_a_server_that_fills_everything_still_fits_a_report() -> None:
+    """Headers, bodies, hops: what is least telling goes, and the result says what went."""
+    noise = {f"X-{n:03}" + "n" * 60: "v" for n in range(200)}
+    noise |= dict.fromkeys(("Server", "Via", "Retry-After"), "\x01" * 900)
+    pages = {
+        f"/{n}": page(b"\0" * 1024, status="302 Found", headers={"Location": f"/{n + 1}", **noise})
+        for n in range(12)
+    }
+    pages["/"] = redirect("/0")
+    measurement = await fetch(site(pages))
+    size = len(json.dumps([dict(step.data) for step in measurement.steps]).encode())
+    assert size < 48 * 1024
+    assert measurement.result["requests"] == 11
+    assert measurement.result["fields_left_out"]
 
 
 async def test_no_request_goes_over_a_connection_that_did_not_verify() -> None:

@@ -13,13 +13,15 @@ from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 EARLY = datetime(2000, 1, 1, tzinfo=UTC)
 LATE = datetime(2090, 1, 1, tzinfo=UTC)
@@ -30,7 +32,7 @@ class Issued:
     """A certificate with its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Key
 
     @property
     def der(self) -> bytes:
@@ -53,6 +55,7 @@ class Authority:
         above: "Authority | None" = None,
         not_before: datetime = EARLY,
         not_after: datetime = LATE,
+        weak: bool = False,
     ) -> None:
         """Make the key and the certificate.
 
@@ -61,8 +64,11 @@ class Authority:
             above: Signs this one; None: it signs itself.
             not_before: Start of its validity.
             not_after: End of its validity.
+            weak: With a key that is too short for the web.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key: Key = ec.generate_private_key(ec.SECP256R1())
+        if weak:
+            key = rsa.generate_private_key(65_537, 1024)  # noqa: S505  # weak on purpose
         issuer = self if above is None else above
         subject = _name(name)
         builder = _builder(subject, key, not_before, not_after).add_extension(
@@ -141,7 +147,7 @@ def server_context(leaf: Issued, *above: Issued) -> ssl.SSLContext:
 
 def _builder(
     subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     not_before: datetime,
     not_after: datetime,
 ) -> x509.CertificateBuilder:

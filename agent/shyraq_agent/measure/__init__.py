@@ -4,7 +4,8 @@
 the network are data in the steps and never leave as exceptions; an exception is a bug. The
 ladder has no target: see `ladder.LadderProbe`.
 
-    step, classify, limits     how a step is timed, and the words for its failure; the ceilings
+    step, classify, trim       how a step is timed, the words for its failure, what can travel
+    limits                     the ceilings
     target, edges              what is measured; what a probe may touch
     certificates               what a chain is worth to the agent's own bundle
     lookup, connect, handshake, request, alive

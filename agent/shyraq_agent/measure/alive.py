@@ -24,13 +24,14 @@ _ICMP_ECHO: Final = {socket.AF_INET: 8, socket.AF_INET6: 128}
 """Type of an echo request (RFC 792, RFC 4443)."""
 
 
-async def echo(address: str, port: int, edges: Edges) -> bool:
+async def echo(address: str, port: int, edges: Edges, notes: Notes) -> bool:
     """Whether our nonce came back.
 
     Args:
         address: One IP address.
         port: UDP port of the responder.
         edges: Randomness and limits.
+        notes: Get `tries`, the datagrams sent.
 
     Raises:
         OSError: An ICMP error, or no answer (TimeoutError).
@@ -40,7 +41,8 @@ async def echo(address: str, port: int, edges: Edges) -> bool:
     loop = asyncio.get_running_loop()
     with _datagram_socket(address, 0) as udp:
         udp.connect((address, port))
-        for _ in range(_ECHO_TRIES):
+        for tries in range(1, _ECHO_TRIES + 1):
+            notes["tries"] = tries
             await loop.sock_sendall(udp, ask(nonce))
             try:
                 async with asyncio.timeout(try_ms / 1000):

@@ -6,7 +6,7 @@ forced into it would pass there. The verifier is that of `cryptography` (RFC 528
 PKI rules for authorities); names match as in RFC 9525. When it refuses, three questions are
 asked apart, so that an expired forgery is seen as both:
 
-    authority   does any path lead to the bundle, at a moment when the certificates are valid?
+    authority   does a row of signatures lead from it to the bundle, whatever else is wrong?
     name        does the certificate carry the name that was asked for?
     time        is it within its dates, by the clock that was given?
 
@@ -33,7 +33,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 
 from shyraq_wire.failure import Failure
@@ -50,7 +50,7 @@ class Verification:
 
     codes: tuple[int, ...]
     """OpenSSL's verify codes, most telling first; empty: the chain is good."""
-    reason: str = ""
+    reason: str | None = None
     """The verifier's own words for code 1."""
 
     @property
@@ -69,6 +69,9 @@ class Trust:
             roots: At least one.
         """
         self._store = verification.Store(list(roots))
+        self._roots: dict[x509.Name, list[x509.Certificate]] = {}
+        for root in roots:
+            self._roots.setdefault(root.subject, []).append(root)
 
     @classmethod
     def from_bundle(cls, path: Path) -> "Trust":
@@ -102,27 +105,27 @@ class Trust:
         others = [each for each in certificates[1:] if each is not None]
         now = _EPOCH + timedelta(milliseconds=now_ms)
         reason = self._path_problem(leaf, others, now)
-        codes = (
-            *self._authority_codes(leaf, others, now, is_known=reason is None),
-            *(() if _has_name(leaf, host) else (62,)),
-            *_time_codes(leaf, others if reason is not None else [], now),
-        )
-        if reason is not None and not codes:
-            return Verification(codes=(1,), reason=reason)
-        return Verification(codes=codes)
+        codes = () if _has_name(leaf, host) else (62,)
+        if reason is not None:
+            unknown = self._authority_codes(leaf, others)
+            untimely = _time_codes((leaf, *others), now)
+            other = () if unknown or untimely else (1,)
+            codes = (*unknown, *codes, *untimely, *other)
+        return Verification(codes=codes, reason=reason if 1 in codes else None)
 
     def _authority_codes(
-        self,
-        leaf: x509.Certificate,
-        others: list[x509.Certificate],
-        now: datetime,
-        *,
-        is_known: bool,
+        self, leaf: x509.Certificate, others: Sequence[x509.Certificate]
     ) -> tuple[int, ...]:
-        """Codes 18 to 21 where no path leads to the bundle at any moment that could count."""
-        moments = {_within(leaf, now), *(_within(each, now) for each in others)}
-        if is_known or any(self._path_problem(leaf, others, at) is None for at in moments):
-            return ()
+        """Codes 18 to 21 where no row of signatures leads to the bundle."""
+        last, unused = leaf, list(others)
+        while True:
+            if any(_is_issued_by(last, root) for root in self._roots.get(last.issuer, ())):
+                return ()
+            above = next((each for each in unused if _is_issued_by(last, each)), None)
+            if above is None:
+                break
+            unused.remove(above)
+            last = above
         if leaf.issuer == leaf.subject:
             return (18,)
         if any(each.issuer == each.subject for each in others):
@@ -205,19 +208,19 @@ def _has_name(leaf: x509.Certificate, host: str) -> bool:
         return any(name.lower() in wanted for name in names.get_values_for_type(x509.DNSName))
 
 
-def _time_codes(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], now: datetime
-) -> tuple[int, ...]:
-    if any(now < each.not_valid_before_utc for each in (leaf, *others)):
+def _time_codes(certificates: Sequence[x509.Certificate], now: datetime) -> tuple[int, ...]:
+    if any(now < each.not_valid_before_utc for each in certificates):
         return (9,)
-    return (10,) if any(now > each.not_valid_after_utc for each in (leaf, *others)) else ()
+    return (10,) if any(now > each.not_valid_after_utc for each in certificates) else ()
 
 
-def _within(certificate: x509.Certificate, moment: datetime) -> datetime:
-    """The moment itself, or the nearest one at which the certificate is valid."""
-    return min(
-        max(moment, certificate.not_valid_before_utc), certificate.not_valid_after_utc
-    ).replace(microsecond=0)
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's key signed it; what else the issuer may be does not count here."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _moment(at: datetime) -> str:

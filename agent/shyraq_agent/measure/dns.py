@@ -7,7 +7,7 @@ asked over UDP only: an answer from there was injected on the way. Nothing is co
 
 import asyncio
 
-from shyraq_agent.measure.edges import Edges, Resolver
+from shyraq_agent.measure.edges import Edges, Resolver, SystemResolver
 from shyraq_agent.measure.lookup import Question
 from shyraq_agent.measure.reach import ask_server, ask_system
 from shyraq_agent.measure.step import RawMeasurement, Record
@@ -24,15 +24,17 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
     record = Record("dns", target.text, edges)
     lookups = [_ask(record, target.host, each, edges) for each in edges.resolvers]
     if edges.system_resolver is not None:
-        lookups.insert(0, _ask_system(record, target.host, edges))
+        lookups.insert(0, _ask_system(record, target.host, edges.system_resolver, edges))
     answered = await asyncio.gather(*lookups)
     return record.finish(
         {"lookups": sum(n for _, n in answered), "answered": sum(k for k, _ in answered)}
     )
 
 
-async def _ask_system(record: Record, host: str, edges: Edges) -> tuple[int, int]:
-    return (1 if await ask_system(record, host, edges) else 0), 1
+async def _ask_system(
+    record: Record, host: str, resolver: SystemResolver, edges: Edges
+) -> tuple[int, int]:
+    return (1 if await ask_system(record, host, resolver, edges) else 0), 1
 
 
 async def _ask(record: Record, host: str, resolver: Resolver, edges: Edges) -> tuple[int, int]:

@@ -19,7 +19,7 @@ counts as tried over IPv4 and failed.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, assert_never
 
@@ -114,25 +114,20 @@ async def _prove(record: Record, rung: Rung, address: str, edges: Edges) -> bool
         return False
     if not is_near:
         about |= {"address": address, "port": rung.port}
-    if rung.proof == "tls":
-        return await _hello(record, rung, address, edges, about)
-    action = partial(_sign_of_life, rung, address, edges)
-    limit_ms = edges.limits.ladder_ms
-    return bool(await record.attempt(rung.proof, action, limit_ms=limit_ms, about=about))
-
-
-async def _sign_of_life(rung: Rung, address: str, edges: Edges, notes: Notes) -> bool:
+    action: Callable[[Notes], Awaitable[bool]]
     match rung.proof:
-        case "echo":
-            return await echo(address, rung.port, edges)
-        case "ping":
-            return await ping(address, rung.port, edges, notes)
-        case "dns":
-            return await _answers(rung, address, edges, notes)
         case "tls":
-            raise ValueError("a hello is two steps")
+            return await _hello(record, rung, address, edges, about)
+        case "echo":
+            action = partial(echo, address, rung.port, edges)
+        case "ping":
+            action = partial(ping, address, rung.port, edges)
+        case "dns":
+            action = partial(_answers, rung, address, edges)
         case _:
             assert_never(rung.proof)
+    limit_ms = edges.limits.ladder_ms
+    return bool(await record.attempt(rung.proof, action, limit_ms=limit_ms, about=about))
 
 
 async def _hello(

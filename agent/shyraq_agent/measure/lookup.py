@@ -29,7 +29,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from shyraq_agent.measure.classify import StepFailed
-from shyraq_agent.measure.edges import Edges, Resolver
+from shyraq_agent.measure.edges import Edges, Resolver, SystemResolver
 from shyraq_agent.measure.step import Notes
 from shyraq_wire.report import Json
 
@@ -62,16 +62,14 @@ class Reply:
     """The answer did not fit."""
 
 
-async def look_up_by_system(name: str, edges: Edges, notes: Notes) -> Sequence[str]:
+async def look_up_by_system(name: str, resolver: SystemResolver, notes: Notes) -> Sequence[str]:
     """The addresses that this host's own resolver gives.
 
     Raises:
         OSError: socket.gaierror, with the resolver's reason.
         StepFailed: There is none.
     """
-    if edges.system_resolver is None:
-        raise ValueError("there is no system resolver among the edges")
-    found = tuple(await edges.system_resolver.addresses(name))[:_MAX_ANSWERS]
+    found = tuple(await resolver.addresses(name))[:_MAX_ANSWERS]
     notes["answers"] = found
     if not found:
         raise StepFailed("dns_no_answer")

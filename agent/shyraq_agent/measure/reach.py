@@ -7,7 +7,7 @@
 
 An address that the policy refuses gets a step `connect` with `egress_forbidden`, and a name
 whose every address is refused fails its lookup with `dns_bogon_error`: no packet goes there.
-The DER of a chain that does not verify is kept, up to 8 KiB: it is the evidence.
+The DER of the first chain that does not verify is kept, up to 8 KiB: it is the evidence.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Final
 from shyraq_agent.measure.certificates import describe, served_chain
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.connect import Stream, connect
-from shyraq_agent.measure.edges import Edges, Family, Resolver, family_of
+from shyraq_agent.measure.edges import Edges, Family, Resolver, SystemResolver, family_of
 from shyraq_agent.measure.handshake import TlsStream, shake_hands
 from shyraq_agent.measure.lookup import (
     QueryType,
@@ -36,6 +36,8 @@ About = Mapping[str, Json]
 
 _QUERY_TYPES: Final[tuple[QueryType, ...]] = ("A", "AAAA")
 _MAX_DER_BYTES: Final = 8 * 1024
+_MAX_DESCRIBED: Final = 6
+"""Certificates of one chain; honest ones have two to four."""
 
 
 async def find_addresses(
@@ -58,7 +60,7 @@ async def find_addresses(
         return (host,)
     lookups = []
     if edges.system_resolver is not None:
-        lookups.append(ask_system(record, host, edges, about=about))
+        lookups.append(ask_system(record, host, edges.system_resolver, edges, about=about))
     if ask_all or not lookups:
         isp = [each for each in edges.resolvers if each.role == "isp"]
         lookups += [
@@ -71,12 +73,12 @@ async def find_addresses(
 
 
 async def ask_system(
-    record: Record, host: str, edges: Edges, *, about: About = NOTHING
+    record: Record, host: str, resolver: SystemResolver, edges: Edges, *, about: About = NOTHING
 ) -> Sequence[str]:
     """One lookup by this host's own resolver, as a step; empty when it failed."""
 
     async def action(notes: Notes) -> Sequence[str]:
-        return _no_bogon(await look_up_by_system(host, edges, notes), edges)
+        return _no_bogon(await look_up_by_system(host, resolver, notes), edges)
 
     facts = {"hostname": host, "engine": "system", "query": "ANY", **about}
     limit_ms = edges.limits.lookup_ms
@@ -158,7 +160,7 @@ async def open_tls(
         return None
 
     async def verify(notes: Notes) -> bool:
-        return _verify(served_chain(tls.tls), host, edges, notes)
+        return _verify(record, served_chain(tls.tls), host, edges, notes)
 
     if not await record.attempt("verify", verify, limit_ms=limit_ms, about=facts):
         tls.close()
@@ -166,17 +168,18 @@ async def open_tls(
     return tls
 
 
-def _verify(chain: Sequence[bytes], host: str, edges: Edges, notes: Notes) -> bool:
+def _verify(record: Record, chain: Sequence[bytes], host: str, edges: Edges, notes: Notes) -> bool:
     verification = edges.trust.verify(chain, host, now_ms=edges.pace.now_ms())
-    described = [describe(each) for each in chain]
+    described = [describe(each) for each in chain[:_MAX_DESCRIBED]]
     notes["chain"] = described
+    notes["chain_length"] = len(chain)
     notes["codes"] = verification.codes
     if verification.failure is None:
         return True
     if verification.reason:
         notes["reason"] = verification.reason
-    if sum(map(len, chain)) <= _MAX_DER_BYTES:
-        for entry, der in zip(described, chain, strict=True):
+    if sum(map(len, chain)) <= _MAX_DER_BYTES and record.keep_evidence():
+        for entry, der in zip(described, chain, strict=False):
             entry["der"] = base64.b64encode(der).decode()
     raise StepFailed(verification.failure)
 

@@ -9,16 +9,18 @@ half-way still tells how many bytes came and when.
     duration_ms         the stopwatch: how long, always real time
 
 Errors that no network can cause pass through: they are bugs. At `MAX_STEPS` a record takes no
-further step and says so in its result.
+further step, and data beyond what can travel is cut (`trim`); the result says so: `steps_left_out`,
+`fields_left_out`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, TypeVar
 
 from shyraq_agent.clock import Pace, Stopwatch
 from shyraq_agent.measure.classify import NETWORK_ERRORS, StepFailed, failure_of
+from shyraq_agent.measure.trim import trim
 from shyraq_wire.failure import Failure
 from shyraq_wire.report import MAX_STEPS, NOTHING, Json
 
@@ -88,6 +90,13 @@ class Record:
         self._started_ms = clocks.stopwatch.elapsed_ms()
         self._steps: list[RawStep | None] = []
         self._left_out = 0
+        self._has_evidence = False
+
+    def keep_evidence(self) -> bool:
+        """True once: only the first chain that does not verify is kept whole."""
+        first = not self._has_evidence
+        self._has_evidence = True
+        return first
 
     @property
     def room(self) -> int:
@@ -170,13 +179,17 @@ class Record:
         Args:
             result: Counts over the steps.
         """
+        steps = [step for step in self._steps if step is not None]
+        datas, fields_left_out = trim([step.data for step in steps])
         if self._left_out:
             result = {**result, "steps_left_out": self._left_out}
+        if fields_left_out:
+            result = {**result, "fields_left_out": fields_left_out}
         return RawMeasurement(
             probe=self._probe,
             target=self._target,
             started_uptime_ms=self._started_uptime_ms,
             duration_ms=self.elapsed_ms(),
-            steps=tuple(step for step in self._steps if step is not None),
+            steps=tuple(replace(step, data=data) for step, data in zip(steps, datas, strict=True)),
             result=result,
         )
