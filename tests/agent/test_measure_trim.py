@@ -23,9 +23,9 @@ def test_what_fits_is_not_touched() -> None:
 def test_the_evidence_goes_last() -> None:
     """Bodies and samples go before the chain of a forged certificate."""
     chain: Json = [{"sha256": "0" * 64, "der": "A" * 11_000}]
-    steps: list[dict[str, Json]] = [
-        {"body": "x" * 3_000, "received": [[1, 2]] * 64, "chain": chain}
-    ] + [{"body": "x" * 3_000, "status": 302}] * 11
+    forged: dict[str, Json] = {"body": "x" * 3_000, "received": [[1, 2]] * 64, "chain": chain}
+    plain: dict[str, Json] = {"body": "x" * 3_000, "status": 302}
+    steps = [forged, *[plain] * 11]
     kept, gone = trim(steps)
     assert gone == ["body"]
     assert kept[0]["chain"] == chain
