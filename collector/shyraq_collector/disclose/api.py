@@ -73,6 +73,7 @@ def build(
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     desk = Desk(reader=reader, pace=pace, heartbeat_s=heartbeat_s)

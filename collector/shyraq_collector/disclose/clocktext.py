@@ -71,14 +71,16 @@ class ClockText:
         if interval.latest - interval.earliest < 1 or end == begin:
             return first
         same_day = _at(begin, zone).date() == _at(end, zone).date()
-        last = _time(end, zone) if same_day else self._short(end, zone)
+        last = _time(end, zone) if same_day else self._dated(end, zone)
         return self._say("date.range", first=first, last=last)
 
     def _short(self, at: Instant, zone: tzinfo) -> str:
-        moment, today = _at(at, zone), _at(self._now, self._zone)
-        if moment.date() == today.date():
-            return _time(at, zone)
-        if moment.year != today.year:
+        is_today = _at(at, zone).date() == _at(self._now, self._zone).date()
+        return _time(at, zone) if is_today else self._dated(at, zone)
+
+    def _dated(self, at: Instant, zone: tzinfo) -> str:
+        moment = _at(at, zone)
+        if moment.year != _at(self._now, self._zone).year:
             return self._full(at, zone)
         month = self._say(f"month.{moment.month}")
         return self._say("date.moment", day=moment.day, month=month, time=_time(at, zone))
