@@ -9,6 +9,7 @@ concludes of them a second time is the same as before, and the ledger keeps it o
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -27,6 +28,8 @@ WARM_FRAMES: Final = 20_000
 
 MAX_WAITING: Final = 4_096
 _CHUNK: Final = 64
+
+_log = logging.getLogger(__name__)
 
 
 class Judges(Protocol):
@@ -124,6 +127,15 @@ class Desk:
         for each in kept:
             placement = self._placement_of(each.report.node)
             if placement is not None:
-                verdicts += self._judge.observe_report(placement, each.report)
+                verdicts += self._judge_one(placement, each)
             self._done_no = each.no
         return verdicts
+
+    def _judge_one(self, placement: Placement, kept: Kept) -> list[Verdict]:
+        try:
+            return self._judge.observe_report(placement, kept.report)
+        except Exception:  # noqa: BLE001  # logged whole
+            # A bug of the judge, met by one report. It is stored already and would meet us again
+            # at every start: one node must not be able to silence the collector.
+            _log.exception("event=report-not-judged frame=%d node=%s", kept.no, kept.report.node)
+            return []

@@ -15,7 +15,6 @@ verify, or publish.
 
 import json
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,9 +83,7 @@ class Ingest:
     def _store(self, report: VerifiedReport, touched: Touched) -> Kept | None:
         epoch = self._numbers.epoch(report.node, report.epoch, report.received_ms)
         position = report.position
-        places = touched.places.setdefault(report.node, OrderedDict())
-        places[(report.epoch, position.seq)] = None
-        places.move_to_end((report.epoch, position.seq))
+        touched.places.setdefault(report.node, {}).setdefault(report.epoch, []).append(position)
         neighbours = self._neighbours(epoch.no, position.seq)
         if position.sha256 in neighbours:
             _, first_ms = neighbours[position.sha256]

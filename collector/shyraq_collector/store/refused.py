@@ -9,7 +9,6 @@
 
 import hashlib
 import sqlite3
-from collections import OrderedDict
 from typing import Final
 
 from shyraq_collector.facts.reports import (
@@ -44,7 +43,7 @@ def refuse(
         _quarantine(connection, item)
     if item.node is not None and node_no and item.place is not None:
         _remember(connection, node_no, item)
-        touched.places.setdefault(item.node, OrderedDict())
+        touched.places.setdefault(item.node, {})
 
 
 def trim(connection: sqlite3.Connection) -> None:

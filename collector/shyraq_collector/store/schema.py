@@ -8,6 +8,7 @@ Rules:
 3. Readers open the file read-only and never wait for the writer.
 """
 
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -137,8 +138,8 @@ def _statements(script: str) -> list[str]:
     """A script cut into statements; `executescript` would commit behind our back."""
     statements: list[str] = []
     pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
+    for part in re.split("(?<=;)", script):
+        pending += part
         if sqlite3.complete_statement(pending):
             statements.append(pending)
             pending = ""

@@ -20,8 +20,8 @@ from typing import Final
 
 from shyraq_wire.receipt import MAX_INTERVALS, EpochReceipt, Interval
 
-_MAX_LAYERS: Final = 8
-"""Receipts for one node after one commit; more branches than this are told next time."""
+_MAX_LAYERS: Final = 16
+"""Receipts for one node after one commit; more branches than this are told at the next resend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,19 @@
 
 Read at the end of the batch's own transaction, so that a receipt names nothing that is not
 committed with it. The rules for choosing among many segments stand in `segments`.
+
+Where an epoch has forked, a segment may have been carried on by the other branch, so that its hash
+means nothing to the node. There the batch's own runs of linked frames are told as well: each of
+them is stored, and its last hash is the sender's own.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shyraq_collector.store.segments import Segment, layers
+from shyraq_wire.chain import Position
 from shyraq_wire.receipt import MAX_INTERVALS, EpochReceipt, Refusal
 
 _BRANCHES: Final = 8
@@ -25,19 +30,25 @@ class ReceiptContent:
 
 
 def receipts(
-    connection: sqlite3.Connection, node_no: int, places: Iterable[tuple[str, int]]
+    connection: sqlite3.Connection, node_no: int, places: Mapping[str, Sequence[Position]]
 ) -> tuple[ReceiptContent, ...]:
     """The receipts for one node, to be published in this order.
 
     Args:
         connection: Inside the batch's transaction.
         node_no: The node's number.
-        places: The (epoch, seq) of its frames in this batch, oldest first.
+        places: By epoch, its frames in this batch, oldest first.
     """
     hit: dict[tuple[str, int, str], Segment] = {}
-    for epoch, seq in reversed(list(places)):
-        for segment in _segments_at(connection, node_no, epoch, seq):
-            hit[(epoch, segment.hi, segment.sha256)] = segment
+    for epoch, positions in places.items():
+        runs = _runs(epoch, positions) if _has_forked(connection, node_no, epoch) else []
+        at_seqs = (
+            segment
+            for seq in dict.fromkeys(position.seq for position in reversed(positions))
+            for segment in _segments_at(connection, node_no, epoch, seq)
+        )
+        for segment in (*runs, *at_seqs):
+            hit.setdefault((epoch, segment.lo, segment.sha256), segment)
     others = [
         Segment(epoch=epoch, lo=lo, hi=hi, sha256=sha256.hex())
         for epoch, lo, hi, sha256 in connection.execute(
@@ -55,9 +66,30 @@ def receipts(
     )
     contents = layers(
         list(hit.values()),
-        [each for each in others if (each.epoch, each.hi, each.sha256) not in hit],
+        [each for each in others if (each.epoch, each.lo, each.sha256) not in hit],
     )
     return tuple(ReceiptContent(epochs=epochs, refused=refused) for epochs in contents)
+
+
+def _has_forked(connection: sqlite3.Connection, node_no: int, epoch: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM conflict WHERE epoch_no = "
+        "(SELECT no FROM epoch WHERE node_no = ? AND epoch = ?) LIMIT 1",
+        (node_no, epoch),
+    ).fetchone()
+    return row is not None
+
+
+def _runs(epoch: str, positions: Iterable[Position]) -> list[Segment]:
+    """Runs of linked frames among these, the newest first."""
+    runs: list[Segment] = []
+    for position in sorted(set(positions), key=lambda position: position.seq):
+        before = next((run for run in runs if run.sha256 == position.prev), None)
+        lo = position.seq if before is None else before.lo
+        if before is not None:
+            runs.remove(before)
+        runs.append(Segment(epoch=epoch, lo=lo, hi=position.seq, sha256=position.sha256))
+    return runs[::-1]
 
 
 def _segments_at(

@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
+from shyraq_wire.chain import Position
 from shyraq_wire.topics import NodeId
 
 _EPOCHS_CACHED: Final = 20_000
@@ -18,8 +19,8 @@ _EPOCHS_CACHED: Final = 20_000
 class Touched:
     """What one batch has to answer for."""
 
-    places: dict[NodeId, OrderedDict[tuple[str, int], None]] = field(default_factory=dict)
-    """Per node the (epoch, seq) that arrived, oldest first; empty: only a refusal."""
+    places: dict[NodeId, dict[str, list[Position]]] = field(default_factory=dict)
+    """Per node and epoch what arrived, oldest first; a node without epochs: only a refusal."""
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     """By (node number or 0 for all, name)."""
     quarantined: Counter[str] = field(default_factory=Counter)
