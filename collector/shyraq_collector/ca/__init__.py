@@ -1,6 +1,7 @@
 """Certificates for the broker's door: an offline-able root, an intermediate, short client ones.
 
 `certificates`  the X.509 objects: what each kind of certificate may do, and for how long
+`requests`      a key and its signing request, for the collector's own sessions
 `authority`     the folder they live in: keys, the list of what was issued, the revocation list
 
 Node keys are made on the node; only a signing request (CSR) comes here, only a certificate goes

@@ -8,6 +8,8 @@
     replay         judge a recorded fleet by the same engine
     judge          judge stored reports again, or OONI measurements from files
     keygen         make the key that signs receipts
+    ca             certificates for the broker: init, issue, renew, revoke, list
+    broker-config  the broker's configuration and access list, from the registry
     check-config   every mistake in a configuration
 
 Exit codes: 0 all is well; 1 something is wrong and the text says what; 2 usage or configuration.

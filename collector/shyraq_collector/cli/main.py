@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from shyraq_collector.cli.door import broker_config, ca
 from shyraq_collector.cli.incidents import incidents
 from shyraq_collector.cli.judging import judge, replay
 from shyraq_collector.cli.nodes import nodes
@@ -116,5 +117,5 @@ def check_config(config_path: Path, as_json: bool) -> None:
         click.echo(f"{config_path}: no mistake found; the ledger is {config.ledger_file}")
 
 
-for command in (status, nodes, incidents, query, replay, judge):
+for command in (status, nodes, incidents, query, replay, judge, ca, broker_config):
     cli.add_command(command)
