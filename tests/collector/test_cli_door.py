@@ -65,7 +65,8 @@ def test_broker_files_follow_the_registry(
     )
     key = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
     node = ["node-0001", "--public-key", key]
-    place = ["--country", "KZ", "--site", "s1", "--config", str(config)]
+    place = ["--isp", "beeline", "--region", "KZ-75", "--country", "KZ", "--site", "s1"]
+    place += ["--config", str(config)]
     write = ["broker-config", "--out", str(tmp_path), "--cert", "c", "--key", "k", "--json"]
     write += ["--ca", str(folder), "--config", str(config)]
 
