@@ -63,7 +63,8 @@ def mosquitto_configuration(
         files: The paths that go into it.
         port: Where nodes connect, 1 to 65535.
         address: Bind to this one; None: all of the host's.
-        nodes: How many nodes may be connected; a tenth more, and at least 20, are let in.
+        nodes: How many nodes may talk. A tenth more are let in, rounded up to a hundred, so that
+            the file, and the restart it costs, changes only when the fleet has grown a lot.
     """
     listen = f"listener {port}" if address is None else f"listener {port} {address}"
     return f"""\
@@ -85,7 +86,7 @@ max_keepalive 300
 set_tcp_nodelay true
 
 {listen}
-max_connections {nodes + max(20, nodes // 10)}
+max_connections {-(-(nodes + nodes // 10 + 20) // 100) * 100}
 allow_zero_length_clientid false
 cafile {files.trust_chain}
 certfile {files.certificate}
