@@ -1,7 +1,7 @@
 """Who the nodes are: keys and placements with validity."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,9 @@ def registry(path: Path) -> Iterator[Registry]:
 def add(registry: Registry, node: SigningNode, **changes: str | None) -> KeyId:
     """Register a node."""
     return registry.add(
-        placement=placement(node.id, **changes), public_key=node.public_key, valid_from_ms=NOW_MS
+        placement=placement(node.id, number=0, **changes),
+        public_key=node.public_key,
+        valid_from_ms=NOW_MS,
     )
 
 
@@ -155,7 +157,7 @@ def test_a_move_ends_the_place_before(registry: Registry) -> None:
 @pytest.mark.parametrize("what", ["node", "add_key", "place", "revoke"])
 def test_an_unknown_node_is_named(registry: Registry, what: str) -> None:
     """With the command that shows who is known."""
-    asked = {
+    asked: dict[str, Callable[[], object]] = {
         "node": lambda: registry.node("node-0009"),
         "add_key": lambda: registry.add_key(
             "node-0009", public_key=SigningNode().public_key, valid_from_ms=NOW_MS

@@ -18,7 +18,7 @@ from support.clock import STORY_START_MS
 from support.signing import SigningNode
 
 
-def placement(node: str, *, number: int = 0, **changes: str | None) -> Placement:
+def placement(node: str, /, number: int = 0, **changes: str | None) -> Placement:
     """A sensor of one network and region; `changes` replace its fields."""
     fields: dict[str, Any] = {
         "node": node,
