@@ -184,6 +184,19 @@ async def test_a_resolver_that_hangs_up_over_tcp_is_an_eof(authority: Authority)
     assert lookup(measurement, "tcp").failure == "eof_error"
 
 
+async def test_a_flood_of_forged_ids_does_not_push_the_answer_out(authority: Authority) -> None:
+    """The hundredth datagram still decides when it is the first with our id."""
+
+    def flood(query: bytes) -> Datagrams:
+        forged = dns_answer(query, FORGED, query_id=(query[0] << 8 | query[1]) ^ 1)
+        return [*[(0.0, forged)] * 100, (10, dns_answer(query, GOOD))]
+
+    async with dns_server(flood) as port:
+        step = lookup(await ask(authority, port), "udp")
+    assert (step.failure, step.data["answers"]) == (None, (GOOD,))
+    assert len(step.data["datagrams"]) == 9  # type: ignore[arg-type]
+
+
 async def test_a_flood_of_answers_is_cut(authority: Authority) -> None:
     """At most eight datagrams are noted, however many come."""
 

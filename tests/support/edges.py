@@ -18,12 +18,12 @@ from support.authority import Authority
 LOOPBACK_PREFIXES = ("127.0.0.0/8", "::1/128")
 
 SHORT_LIMITS = Limits(
-    lookup_ms=400,
+    lookup_ms=600,
     late_answer_ms=150,
-    connect_ms=400,
-    handshake_ms=400,
-    request_ms=400,
-    ladder_ms=400,
+    connect_ms=600,
+    handshake_ms=600,
+    request_ms=600,
+    ladder_ms=600,
 )
 
 

@@ -45,16 +45,17 @@ async def tcp_server(
     """
     connections: set[asyncio.Task[None]] = set()
 
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 await behaviour(reader, writer)
         finally:
-            connections.discard(task)
             writer.transport.abort()
+
+    def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(converse(reader, writer))
+        connections.add(task)
+        task.add_done_callback(connections.discard)
 
     server = await asyncio.start_server(on_connection, host, port, ssl=tls)
     try:

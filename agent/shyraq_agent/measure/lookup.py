@@ -7,7 +7,8 @@ sees both. The first answer with our query id decides the step; every datagram i
     answers      addresses of the first answer with our query id
     rcode        of that answer
     answered_ms  when it came, since the question
-    datagrams    each that came: at_ms, size_bytes, id_matches, rcode, answers
+    datagrams    the first eight that came, and the deciding one: at_ms, size_bytes, id_matches,
+                 rcode, answers
     truncated    the answer says that it does not fit (TC)
 
 dnspython reads and writes the format; the sockets are ours. The socket is connected, so the
@@ -36,7 +37,9 @@ from shyraq_wire.report import Json
 QueryType = Literal["A", "AAAA"]
 
 _MAX_ANSWERS = 16
-_MAX_DATAGRAMS = 8
+_MAX_NOTED = 8
+_MAX_DATAGRAMS = 256
+"""Read of one question: a flood of forged ids must not push the answer out."""
 _MAX_MESSAGE_BYTES = 65_535
 
 
@@ -108,7 +111,7 @@ async def look_up_over_udp(
         udp.setblocking(False)
         udp.connect((resolver.address, resolver.port))
         await asyncio.get_running_loop().sock_sendall(udp, _encode(question, query_id))
-        while len(seen) < _MAX_DATAGRAMS:
+        for _ in range(_MAX_DATAGRAMS):
             try:
                 data = await _receive(udp, until_ms - edges.stopwatch.elapsed_ms())
             except OSError:
@@ -119,8 +122,10 @@ async def look_up_over_udp(
                 break
             now_ms = edges.stopwatch.elapsed_ms()
             reply = decode_reply(data, question, query_id)
-            seen.append(_datagram(reply, round(now_ms - began_ms, 3), len(data)))
-            if decided is None and reply.id_matches:
+            decides = decided is None and reply.id_matches
+            if decides or len(seen) < _MAX_NOTED:
+                seen.append(_datagram(reply, round(now_ms - began_ms, 3), len(data)))
+            if decides:
                 decided = reply
                 notes["answered_ms"] = round(now_ms - began_ms, 3)
                 until_ms = now_ms + extra_ms
