@@ -251,6 +251,25 @@ async def test_an_incident_page_tells_cuts_returns_and_timeline() -> None:
     assert "secret-node" not in found.text
 
 
+async def test_a_cut_does_not_end_because_we_blink() -> None:
+    """While our view is impaired the page still tells which cut was going on when we lost it."""
+    reader = MemoryReader()
+    reader.commit_view(view(hold="hold"))
+    reader.commit(incident("suspected", "confirmed"))
+    text = Page((await ask(reader, "/?lang=en")).text).text
+    assert "We cannot say what is cut now." in text
+    assert "Last known: Cut off now: all of Kazakhstan." in text
+
+
+async def test_a_cut_of_all_mobile_networks_is_not_called_a_cut_of_the_country() -> None:
+    """A national scope limited to one kind of access says so in the first sentence."""
+    reader = played("quiet")
+    where = scope("nation", isps=scenes.MOBILE, access=("mobile",))
+    reader.commit(incident("suspected", "confirmed", where=where, lines=36, down=36))
+    text = Page((await ask(reader, "/?lang=en")).text).text
+    assert "Cut off now: mobile networks in all of Kazakhstan." in text
+
+
 async def test_our_own_fault_is_shown_plainly_as_such() -> None:
     """No network and no region is blamed for what was ours."""
     found = await page("impaired", f"{CASE}?lang=en")

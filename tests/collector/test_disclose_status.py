@@ -10,7 +10,7 @@ from shyraq_collector.disclose.privacy import NATION, Key
 from shyraq_collector.disclose.reader import Hold, View
 from shyraq_collector.disclose.rules import RULES
 from shyraq_collector.disclose.status import Cell, Status, status
-from shyraq_collector.facts.incidents import Incident
+from shyraq_collector.facts.incidents import Incident, Interval
 from support import scenes
 from support.scenes import MINUTE, MOBILE, NETWORKS, NOW, REGIONS, incident, scope, silent, view
 
@@ -68,6 +68,20 @@ def test_the_word_names_incident_interval_and_confidence() -> None:
     cell = cells(state(view(down=silent()), case))[Key("kcell", "KZ-23", None)]
     assert (cell.incident, cell.since, cell.confidence) == (case.id, case.onset, 0.97)
     assert (cell.lines, cell.down) == (3, 3)
+
+
+def test_a_cell_is_dated_by_its_own_silence() -> None:
+    """An incident that began with mobile lines hours ago does not date a network cut just now."""
+    fell = Interval(earliest=NOW - 90, latest=NOW - 30)
+    seen = view(down=silent())
+    groups = tuple(
+        replace(group, since=fell) if group.isp == "kazakhtelecom" else group
+        for group in seen.groups
+    )
+    case = incident("suspected", "confirmed", "ongoing", began=NOW - 300 * MINUTE)
+    found = cells(state(replace(seen, groups=groups), case))
+    assert found[Key("kazakhtelecom", "KZ-75", None)].since == fell
+    assert found[Key("kcell", "KZ-75", None)].since == case.onset
 
 
 def test_a_second_cut_is_dated_by_itself() -> None:

@@ -136,7 +136,7 @@ class FrontWriter:
             now=Moment(local=self._clock.local(seen_at), utc=self._clock.utc(seen_at)),
             headline=head,
             answer=self._answer(head),
-            leads=tuple(self._leads(head, state)),
+            leads=(*self._last_known(head, state, standing), *self._leads(head, state)),
             doubt=self._say(f"impaired.{status.impaired}") if status.impaired else None,
             networks=tuple(self._network(cell, state) for cell in self._wholes(state)),
             rows=tuple(self._rows(state)) if state else (),
@@ -164,6 +164,18 @@ class FrontWriter:
         inside = self._country.inside[self._say.language]
         answer = self._say(f"head.{head.situation}", who=who, inside=inside)
         return answer[:1].upper() + answer[1:]
+
+    def _last_known(
+        self, head: Headline, state: CountryStatus | None, standing: Sequence[Incident]
+    ) -> list[str]:
+        """What was going on when our own view was lost: a cut does not end because we blink."""
+        if head.situation != "impaired":
+            return []
+        others = [each for each in standing if each.kind != "collector-fault"]
+        before = headline(impaired=None, country=state, standing=others)
+        if before.incident is None:
+            return []
+        return [self._say("lead.last", answer=self._answer(before))]
 
     def _leads(self, head: Headline, state: CountryStatus | None) -> list[str]:
         leads = []

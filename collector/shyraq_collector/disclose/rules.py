@@ -55,12 +55,22 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the table: when `holds`, the word is `word`, because of `behind`."""
+    """One row of the table.
+
+    Attributes:
+        id: Stable, published beside the word.
+        word: What is said of the group.
+        holds: When.
+        behind: The incident it is said because of.
+        is_silence: The word is dated by the silence of the group's own lines; an incident may
+            have begun elsewhere, hours before it reached this group.
+    """
 
     id: str
     word: StateWord
     holds: Callable[[Case], bool]
     behind: Callable[[Case], Word | None] = lambda _: None
+    is_silence: bool = False
 
 
 def _is_calm(case: Case) -> bool:
@@ -84,25 +94,34 @@ RULES: Final[tuple[Rule, ...]] = (
         word="domestic-only",
         holds=lambda c: _is_domestic_only(c) and not _is_calm(c),
         behind=lambda c: c.outage,
+        is_silence=True,
     ),
     Rule(
         id="outage-nearly-all-silent",
         word="cut-off",
         holds=lambda c: c.outage is not None and c.silent_share >= CUT_SHARE,
         behind=lambda c: c.outage,
+        is_silence=True,
     ),
     Rule(
         id="outage-part-silent",
         word="degraded",
         holds=lambda c: c.outage is not None and not _is_calm(c),
         behind=lambda c: c.outage,
+        is_silence=True,
     ),
     Rule(
         id="nearly-all-silent-not-judged-yet",
         word="unknown",
         holds=lambda c: not _is_calm(c) and c.silent_share >= CUT_SHARE,
+        is_silence=True,
     ),
-    Rule(id="part-silent", word="degraded", holds=lambda c: not _is_calm(c)),
+    Rule(
+        id="part-silent",
+        word="degraded",
+        holds=lambda c: not _is_calm(c),
+        is_silence=True,
+    ),
     Rule(
         id="throttling",
         word="throttled",

@@ -25,6 +25,9 @@ class Sentences:
         networks = self._networks(scope)
         if scope.level == "nation":
             place = self._country.whole[self._say.language]
+            if len(scope.access) == 1:
+                networks = self._say(f"who.{scope.access[0]}")
+                place = self._say("who.in_regions", networks=networks, regions=place)
             if scope.exempt_isps:
                 isps = self.networks(scope.exempt_isps)
                 place = self._say("who.except", place=place, isps=isps)

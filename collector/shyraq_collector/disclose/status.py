@@ -158,12 +158,13 @@ def _cell(
     case = _case(key, groups, impaired, words)
     rule = next(rule for rule in RULES if rule.holds(case))
     behind = rule.behind(case)
+    silent_since = case.group.since if rule.is_silence and case.group else None
     tells = is_counted and privacy.may_be_told(case.group) and case.group is not None
     return Cell(
         key=key,
         word=rule.word,
         rule=rule.id,
-        since=behind.since if behind else None,
+        since=silent_since or (behind.since if behind else None),
         lines=case.group.lines if tells and case.group else None,
         down=case.group.down if tells and case.group else None,
         confidence=behind.confidence if behind else None,

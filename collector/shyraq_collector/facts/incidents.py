@@ -194,6 +194,7 @@ class GroupStatus:
             that no page tells of one host.
         observable: False under three eligible lines: say "not observable", never "ok".
         incident: Id of the open incident that covers the group, if any.
+        since: When the lines that are down now fell; None while none is down.
     """
 
     country: str
@@ -205,3 +206,4 @@ class GroupStatus:
     sites: int
     observable: bool
     incident: str | None
+    since: Interval | None = None

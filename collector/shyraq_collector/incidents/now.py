@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from shyraq_collector.correlate.finding import LINES_MIN
+from shyraq_collector.correlate.growth import onset_of
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.roster import Country
 from shyraq_collector.facts.incidents import GroupStatus
@@ -22,10 +23,11 @@ def group_statuses(country: Country) -> list[GroupStatus]:
             region=group.key.region,
             access=group.key.access,
             lines=len(lines := members[index]),
-            down=sum(line.state == "missing" for line in lines),
+            down=len(down := [line for line in lines if line.state == "missing"]),
             sites=len({line.key.site for line in lines}),
             observable=len(lines) >= LINES_MIN,
             incident=next((line.case for line in lines if line.case), None),
+            since=onset_of(down) if down else None,
         )
         for index, group in enumerate(country.lattice.groups)
     ]
