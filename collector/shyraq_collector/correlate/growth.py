@@ -23,6 +23,8 @@ from shyraq_collector.facts.incidents import Interval, Scope
 ANCHOR_SHARE = 0.1
 TOGETHER_SHARE = 0.7
 REGULAR_LEASH = 2.5
+LOGGED_WITHIN_S = 60.0
+"""A connection that dies is logged as lost within about a keep-alive."""
 
 
 def set_score(country: Country, fallen: Sequence[Line], up: int, now: Instant, pace: Pace) -> float:
@@ -70,7 +72,7 @@ def onset_of(fallen: Iterable[Line]) -> Interval:
     lines can have fallen at one instant, their intervals are intersected; where they fell one
     after another, the anchor's own interval is the begin.
     """
-    spans = sorted((line.last_heard, _first_missed(line)) for line in fallen)
+    spans = sorted((_span(line) for line in fallen), key=lambda span: (span[1], span[0]))
     anchor = int(len(spans) * ANCHOR_SHARE)
     earliest, latest = spans[anchor]
     together = [span for span in spans[anchor:] if span[0] <= latest]
@@ -81,9 +83,12 @@ def onset_of(fallen: Iterable[Line]) -> Interval:
     return Interval(earliest=earliest, latest=latest)
 
 
-def _first_missed(line: Line) -> Instant:
+def _span(line: Line) -> tuple[Instant, Instant]:
+    """After which instant and before which the line fell."""
+    if line.logs_changes:
+        return line.missing_since - line.lag_s - LOGGED_WITHIN_S, line.missing_since
     if line.known_down:
-        return line.missing_since
+        return line.last_heard, line.missing_since
     if line.leash_s <= REGULAR_LEASH * line.median_s:
-        return line.last_heard + 1.1 * line.median_s
-    return line.last_heard + line.leash_s
+        return line.last_heard, line.last_heard + 1.1 * line.median_s
+    return line.last_heard, line.last_heard + line.leash_s

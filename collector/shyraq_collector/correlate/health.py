@@ -1,13 +1,14 @@
 """Is it us? How far may the past be judged, and when is our own silence the explanation?
 
-1. Canaries (on the collector's host) and controls (abroad) are the watchers. While any of them is
-   within its habit, our side of the path works; one of them rebooting hides nothing.
+1. Canaries (on the collector's host) and controls (abroad) are the watchers, heard together (see
+   `watch`). While any of them is within the habit, our side of the path works.
 2. `horizon`: the instant up to which nodes may be judged, three quarters of a leash after the
-   newest word of any watcher. A watcher's leash is shorter than a node's, so a fault of ours hides
-   its own consequences without any race.
-3. All watchers overdue together: the collector is blind. Nothing is judged while it lasts, and
-   silence that began meanwhile is excused for a hold afterwards.
-   A gap in what all watchers say together, too short for blindness, opens a hold as well.
+   newest word of any watcher. The watch's leash is shorter than a node's, so a fault of ours hides
+   its own consequences without any race. Where watchers only log changes, nodes are judged 2.5
+   heartbeats late, so that the watchers' own `down` words come first.
+3. All watchers overdue, or all known down: the collector is blind. Nothing is judged while it
+   lasts, and silence that began meanwhile is excused for a hold afterwards. A gap of the watch too
+   short to be seen at a tick opens a hold as well.
 4. Watchers that stay silent while half of the nodes are heard prove nothing and are ignored until
    one of them is heard again: a dead canary must not blind a country.
 5. Without watchers, several countries watch each other: all of them silent at once is us. One
@@ -25,6 +26,7 @@ RETURN_BEATS = 10.0
 """After a fault of ours nodes may take so many of their usual gaps to return; an hour at most."""
 
 SLACK = 0.75
+LOG_BEATS = 2.5
 HEARD_SHARE = 0.5
 
 
@@ -49,26 +51,31 @@ class Health:
 
     def look(self, roster: Roster, now: Instant, pace: Pace) -> None:
         """Decide at a tick whether we are blind, and excuse what the blindness explains."""
-        for since, until in roster.stumbles:
+        for since, until in roster.watch.stumbles:
             self.hold(roster, at=until, since=since, pace=pace)
-        roster.stumbles.clear()
-        newest, leash_s = _watch(roster)
-        overdue = now - newest > leash_s
+        roster.watch.stumbles.clear()
+        newest, leash_s = _watched(roster)
+        down = roster.watch.logs and roster.watch.all_down
+        overdue = down or now - newest > leash_s
         if self.distrusted:
             self.distrusted = overdue
         elif self.blind_since is None:
-            self.blind_since = newest if overdue else None
+            begin = now - LOG_BEATS * pace.heartbeat_s if down else newest
+            self.blind_since = begin if overdue else None
         elif not overdue:
             self._see_again(roster, now, pace)
-        elif _share_heard(roster, self.blind_since + leash_s) >= HEARD_SHARE:
+        elif _share_heard(roster, self.blind_since + leash_s) >= HEARD_SHARE and not down:
             self.distrusted = True
             self._see_again(roster, now, pace)
 
-    def horizon(self, roster: Roster, now: Instant) -> Instant:
+    def horizon(self, roster: Roster, now: Instant, pace: Pace) -> Instant:
         """Up to when nodes may be judged at a tick."""
         if self.distrusted:
             return now
-        newest, leash_s = _watch(roster)
+        if roster.watch.logs:
+            late = now - LOG_BEATS * pace.heartbeat_s
+            return late if self.blind_since is None else min(late, self.blind_since)
+        newest, leash_s = _watched(roster)
         return min(now, newest + SLACK * leash_s)
 
     def _see_again(self, roster: Roster, now: Instant, pace: Pace) -> None:
@@ -76,7 +83,7 @@ class Health:
         if since is None:
             return
         slowest = max((country.beat_s for country in roster.countries.values()), default=0.0)
-        wait_s = max(pace.hold_s, min(RETURN_BEATS * slowest, pace.hour_s))
+        wait_s = max(pace.hold_s, min(RETURN_BEATS * slowest, pace.hour_s, 2.0 * (now - since)))
         self.held_until = max(self.held_until, now + wait_s)
         roster.excuse(since, self.held_until)
 
@@ -88,23 +95,20 @@ def share_overdue(roster: Roster, now: Instant) -> float:
         for line in country.lines.values():
             if line.state == "up" or (line.state == "missing" and line.case is None):
                 up += 1
-                overdue += now - line.last_heard > line.leash_s
+                overdue += line.known_down or now - line.last_heard > line.leash_s
     return overdue / up if up else 0.0
 
 
-def _watch(roster: Roster) -> tuple[Instant, float]:
-    """Newest word of any watcher and the longest leash; (inf, 0) where nobody watches."""
-    watchers = [line for line in roster.watchers.values() if line.learned]
-    if watchers:
-        return (
-            max(line.last_heard for line in watchers),
-            max(line.leash_s for line in watchers),
-        )
+def _watched(roster: Roster) -> tuple[Instant, float]:
+    """Newest word of any watcher and the leash of all; (inf, 0) where nobody watches."""
+    watch = roster.watch
+    if watch.beats and watch.newest != NEVER:
+        return watch.newest, watch.leash_s
     ripe = [
-        [line for line in country.lines.values() if line.learned]
+        [line for line in country.lines.values() if line.learned and not line.explicit]
         for country in roster.countries.values()
     ]
-    if roster.watchers or sum(len(lines) >= 3 for lines in ripe) < 2:
+    if watch.lines or sum(len(lines) >= 3 for lines in ripe) < 2:
         return float("inf"), 0.0
     return (
         max(line.last_heard for lines in ripe for line in lines),

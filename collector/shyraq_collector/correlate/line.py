@@ -1,10 +1,11 @@
 """One line: what is its habit, how often does it drop, what is its silence worth?
 
-Habit. The last 32 gaps between arrivals give a median and a 90th percentile; the leash, after which
-the line counts as missing, is the larger of 2.1 medians and 1.1 times the 90th percentile (canaries
-and controls: 1.5 and 1.05, so that our own fault is always seen first). Nothing else knows whether
-a line beats each minute, five times an hour or once an hour. A gap runs from the newest word to the
-moment the next was *known*, so a node that always delivers late simply has a longer leash.
+Habit. Of each 32 gaps between arrivals the median and the second longest are kept; the leash, after
+which the line counts as missing, is the larger of 2.1 medians and 1.3 times the second longest, at
+most 8 medians. It widens at once and narrows slowly, so that a quiet night is not a surprise twice.
+Nothing else knows whether a line beats each minute, five times an hour or once an hour. A gap runs
+from the newest word to the moment the next was *known*, so a node that always delivers late simply
+has a longer leash.
 
 Drop rate. Three bands (overdue by 0, 1 and 3 steps, a step being the leash) each keep a count of
 entries and the time spent inside, over a memory of 28 days, with a gamma prior worth one day. The
@@ -27,6 +28,10 @@ LineState: TypeAlias = Literal["new", "up", "missing", "absent"]
 """new: not known, or no longer (a panel stopped sampling it). up: heard within its habit. missing:
 silent or known unreachable, and counted. absent: announced or chronic, and not counted."""
 
+LEASH_MEDIANS = 2.1
+LEASH_TAIL = 1.3
+LEASH_MEDIANS_MAX = 8.0
+LEASH_NARROWS = 0.15
 GAPS_LEARNED = 32
 GAPS_NEEDED = 8
 BANDS = (0.0, 1.0, 3.0)
@@ -45,8 +50,9 @@ class Line:
 
     Attributes:
         key: Site, ISP, access and place.
-        watcher: True for canaries and controls: shorter leash, never evidence.
+        watcher: True for canaries and controls, which are never evidence (see `watch`).
         state: See `LineState`.
+        first_heard: Oldest instant at which it was up.
         last_heard: Newest instant at which it was up.
         last_word: When the newest word about it (up or down) was known.
         leash_s: Silence longer than this makes it missing; infinite while the habit is unknown.
@@ -74,6 +80,7 @@ class Line:
     watcher: bool = False
     nodes: int = 1
     state: LineState = "new"
+    first_heard: Instant = NEVER
     last_heard: Instant = NEVER
     last_word: Instant = NEVER
     lag_s: float = 0.0
@@ -101,7 +108,7 @@ class Line:
         """Give the habit as a prior: the configured heartbeat, until arrivals say otherwise."""
         self.median_s = cadence_s
         self.tiny_s = 0.1 * cadence_s
-        self.leash_s = self._leash(cadence_s, cadence_s)
+        self.leash_s = LEASH_MEDIANS * cadence_s
         self.learned = True
         self.wanted = GAPS_LEARNED
 
@@ -110,22 +117,24 @@ class Line:
         gaps = sorted(self.recent)
         self.recent.clear()
         median = gaps[len(gaps) // 2]
-        late = gaps[min(len(gaps) - 1, (len(gaps) * 9) // 10)]
-        leash = self._leash(median, late)
+        tail = max(LEASH_MEDIANS * median, LEASH_TAIL * gaps[-2])
+        leash = min(tail, LEASH_MEDIANS_MAX * median)
         if not self.learned:
             # Few gaps say little about the tail: begin with a wide leash.
             self.leash_s = leash * (1.0 + 2.0 / len(gaps))
+        elif leash > self.leash_s:
+            self.leash_s = leash
         else:
-            self.leash_s += 0.25 * (leash - self.leash_s)
+            self.leash_s += LEASH_NARROWS * (leash - self.leash_s)
         self.median_s = median
         self.tiny_s = 0.1 * median
         self.learned = True
         self.wanted = GAPS_LEARNED
 
-    def _leash(self, median: float, late: float) -> float:
-        if self.watcher:
-            return max(1.5 * median, 1.05 * late)
-        return max(2.1 * median, 1.1 * late)
+    @property
+    def logs_changes(self) -> bool:
+        """Whether its words come only when its state changes, as in a log of connections."""
+        return self.explicit and self.repeats <= self.changes
 
     def observe(self, until: Instant, pace: Pace) -> None:
         """Let quiet time count: decay the memory and add the time since the last call."""
@@ -144,7 +153,9 @@ class Line:
 
     @property
     def step_s(self) -> float:
-        """One step of overdue time: the leash, or one sample of a panel."""
+        """One step of overdue time: the leash, one sample of a panel, nothing in a log."""
+        if self.logs_changes:
+            return 0.0
         if self.explicit:
             return self.median_s
         return self.leash_s if math.isfinite(self.leash_s) else 0.0

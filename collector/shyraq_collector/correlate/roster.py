@@ -5,8 +5,7 @@
    explicit: its silence means unknown, not down.
 3. `advance` moves to `missing` every line whose leash ended before the judged instant. Each line
    that is up sits once in a wheel of buckets, one bucket a heartbeat, so quiet lines cost nothing.
-4. Watchers (canaries, controls) are never judged here; a gap in what all of them say together is
-   put aside in `stumbles`.
+4. Watchers (canaries, controls) go to `watch` and are never judged here.
 5. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
    of the past and never counts as an arrival.
 6. A line missing for a day that no incident has claimed is chronic: `absent` until heard again.
@@ -22,17 +21,17 @@ from typing import NamedTuple
 from shyraq_collector.correlate.lattice import Lattice
 from shyraq_collector.correlate.line import NEVER, Line, LineState, Pooled, pool
 from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.correlate.watch import Watch
 from shyraq_collector.facts.fleet import Instant, LineKey, NodeId, Placement
 
 PANEL_SHARE = 0.25
 """From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
 
+RIPE_HOURS = 6.0
+"""Where `down` words come, a line heard so long ago without a habit speaks only of changes."""
+
 STALE_LEASHES = 3.0
 """A panel that has not sampled a line for so many leashes no longer knows it."""
-
-
-WATCH_GAP = 1.25
-"""All watchers together silent for so many of their usual gaps: our side stumbled."""
 
 
 class Late(NamedTuple):
@@ -89,10 +88,9 @@ class Roster:
         """
         self.pace = pace
         self.countries: dict[str, Country] = {}
-        self.watchers: dict[NodeId, Line] = {}
+        self.watch = Watch()
         self.late: list[Late] = []
         self.spools = False
-        self.stumbles: list[tuple[Instant, Instant]] = []
         self._cadence_s = cadence_s
         self._by_node: dict[NodeId, Line] = {}
         self._wheel: dict[int, list[Line]] = {}
@@ -109,15 +107,16 @@ class Roster:
                 line.groups = country.lattice.join(line.key)
             line.nodes += 1
         else:
-            line = self.watchers[placement.node] = Line(key=placement.line, watcher=True)
+            line = self.watch.lines[placement.node] = Line(key=placement.line, watcher=True)
         if self._cadence_s is not None and not line.learned:
             line.assume(self._cadence_s)
+            self.watch.learn()
         self._by_node[placement.node] = line
 
     def forget(self, node: NodeId) -> None:
         """Take a node out; its line goes with its last node."""
         line = self._by_node.pop(node, None)
-        if line is None or self.watchers.pop(node, None) is not None:
+        if line is None or self.watch.lines.pop(node, None) is not None:
             return
         line.nodes -= 1
         if line.nodes == 0:
@@ -164,8 +163,11 @@ class Roster:
             self.late.append(Late(line, at, known_at, up=False))
             self.spools = True
             return
+        if line.watcher:
+            self.watch.down(line, at)
+            return
         together = line.nodes > 1 and at - line.last_heard < line.leash_s
-        if line.watcher or together or at < line.last_heard:
+        if together or at < line.last_heard:
             return
         self._become_explicit(line)
         if line.known_down:
@@ -175,8 +177,8 @@ class Roster:
         self._collect(line, known_at - line.last_word)
         line.known_down = True
         line.last_word = known_at
-        if line.state in {"up", "new"}:
-            self.move(line, "missing" if line.last_heard != NEVER else "absent", at)
+        if line.state == "up":
+            self.move(line, "missing", at)
 
     def advance(self, horizon: Instant) -> None:
         """Move every line whose leash ended at or before `horizon` to `missing`."""
@@ -200,8 +202,9 @@ class Roster:
                 fell = line.state == "missing" and line.missing_since >= since
                 if line.state == "up" or fell:
                     line.excused_until = max(line.excused_until, until)
-                if fell and line.case is None and not line.known_down:
-                    self.move(line, "up")
+                if fell and line.case is None:
+                    # A `down` word of that time was our own loss of it: now it is not known.
+                    self.move(line, "new" if line.known_down else "up")
 
     def move(self, line: Line, state: LineState, since: Instant = NEVER) -> None:
         """Put a line into a state and keep every count right.
@@ -246,9 +249,11 @@ class Roster:
 
     def _heard_again(self, line: Line, at: Instant, known_at: Instant, gap: float) -> None:
         if line.watcher:
-            self._watch(line, known_at)
-        else:
-            self._account(line, at, gap)
+            self.watch.heard(line, at, known_at)
+            return
+        self._account(line, at, gap)
+        if line.first_heard == NEVER:
+            line.first_heard = at
         line.lag_s = known_at - at
         line.last_heard = max(line.last_heard, at)
         line.last_word = known_at
@@ -257,15 +262,8 @@ class Roster:
             line.changes += 1
         if math.isfinite(gap) and line.case is None and line.state != "absent":
             self._collect(line, gap)
-        known = line.learned or line.explicit or self._in_panel(line)
-        if line.state != "up" and known and not line.watcher:
+        if line.state != "up" and (line.learned or self.countries[line.key.country].is_panel):
             self.move(line, "up")
-
-    def _watch(self, line: Line, known_at: Instant) -> None:
-        """A watcher spoke; was there a gap in what all of them said together?"""
-        newest = max(other.last_heard for other in self.watchers.values())
-        if line.learned and newest < known_at - WATCH_GAP * line.median_s:
-            self.stumbles.append((newest, known_at))
 
     def _account(self, line: Line, at: Instant, gap: float) -> None:
         """An absence ended: it goes on the line's own record unless something explains it."""
@@ -285,9 +283,6 @@ class Roster:
                 if line.state == "up":
                     self._schedule(line, line.last_heard + line.leash_s)
 
-    def _in_panel(self, line: Line) -> bool:
-        return not line.watcher and self.countries[line.key.country].is_panel
-
     def _become_explicit(self, line: Line) -> None:
         if line.explicit:
             return
@@ -297,14 +292,18 @@ class Roster:
         country.explicit += 1
         if country.is_panel and not was_panel:
             for other in country.lines.values():
-                if other.state == "new" and other.last_heard != NEVER:
-                    self.move(other, "up")
+                self._ripen(other)
+
+    def _ripen(self, line: Line) -> None:
+        """A line with one `up` and no habit is eligible where words tell of changes only."""
+        if line.state == "new" and line.last_heard != NEVER and not line.known_down:
+            self.move(line, "up")
 
     def _check(self, line: Line, horizon: Instant) -> None:
         """A line's turn in the wheel: is its leash over, or when must it be looked at again?"""
         if line.explicit:
-            logs_changes_only = line.repeats <= line.changes
-            due = math.inf if logs_changes_only else line.last_word + STALE_LEASHES * line.leash_s
+            stale = line.last_word + STALE_LEASHES * line.leash_s
+            due = math.inf if line.logs_changes else stale
         else:
             due = max(line.last_heard + line.leash_s, line.excused_until)
         if due > horizon:
@@ -335,14 +334,17 @@ class Roster:
             line.remember(horizon - line.missing_since)
             self.move(line, "absent")
         medians = []
+        old = horizon - RIPE_HOURS * self.pace.hour_s
         for line in country.lines.values():
             if line.state == "up" and line.case is None:
                 line.observe(horizon, self.pace)
-            if line.learned and line.state in {"up", "missing"}:
+            if country.explicit and NEVER < line.first_heard <= old and not line.learned:
+                self._ripen(line)
+            if line.learned and not line.logs_changes and line.state in {"up", "missing"}:
                 medians.append(line.median_s)
-        if medians:
-            medians.sort()
-            country.beat_s = max(medians[len(medians) // 2], self.pace.heartbeat_s)
+        medians.sort()
+        usual = medians[len(medians) // 2] if medians else 0.0
+        country.beat_s = max(usual, self.pace.heartbeat_s)
         country.pooled = pool(country.lines.values(), self.pace)
         country.pooled_at = horizon
 

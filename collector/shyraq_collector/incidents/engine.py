@@ -125,7 +125,7 @@ class Engine:
             New timeline entries, in the order in which they came to be.
         """
         self.health.look(self.roster, at, self.pace)
-        now = self.health.horizon(self.roster, at)
+        now = self.health.horizon(self.roster, at, self.pace)
         if watermark is not None:
             now = min(now, watermark)
         self.roster.advance(now)
@@ -135,7 +135,7 @@ class Engine:
             if tracker is not None:
                 tracker.hear_late(late)
         self.roster.late.clear()
-        watched = any(line.learned for line in self.roster.watchers.values())
+        watched = self.roster.watch.beats or self.roster.watch.logs
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
         return said

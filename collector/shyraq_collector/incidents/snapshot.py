@@ -22,6 +22,7 @@ from shyraq_collector.incidents.tracker import Tracker
 VERSION = 1
 PLACED = frozenset({"key", "watcher", "nodes", "groups"})
 KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
+OF_WATCH = ("newest", "gaps", "leash_s", "stumbles")
 OF_COUNTRY = ("beat_s", "changed", "pooled_at")
 
 
@@ -34,7 +35,8 @@ def freeze(
         "wheel_at": roster.wheel_at,
         "spools": roster.spools,
         "health": encode(health),
-        "watchers": {node: _of_line(line) for node, line in roster.watchers.items()},
+        "watch": {name: getattr(roster.watch, name) for name in OF_WATCH},
+        "watchers": {node: _of_line(line) for node, line in roster.watch.lines.items()},
         "countries": {code: _of_country(c) for code, c in roster.countries.items()},
         "trackers": {
             code: {
@@ -69,8 +71,11 @@ def thaw(
     for field in fields(Health):
         setattr(health, field.name, getattr(kept, field.name))
     for node, words in memory["watchers"].items():
-        if node in roster.watchers:
-            _to_line(roster.watchers[node], words)
+        if node in roster.watch.lines:
+            _to_line(roster.watch.lines[node], words)
+    for name in OF_WATCH:
+        setattr(roster.watch, name, memory["watch"][name])
+    roster.watch.stumbles = [(begin, end) for begin, end in roster.watch.stumbles]
     for code, words in memory["countries"].items():
         if code in roster.countries:
             _to_country(roster.countries[code], words, find)

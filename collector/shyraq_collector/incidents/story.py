@@ -66,15 +66,27 @@ def tell(
     up = [
         line
         for line in country.lines.values()
-        if line.state == "up" and (line.case is None or line.case == owner)
+        if line.state == "up" or (line.state == "missing" and line.case not in {None, owner})
     ]
     told = explain(country, fallen, up, now, pace)
     own = finding.lines
     if told is None or sum(told[1].holds(line) for line in own) < HELD_SHARE * len(own):
         told = _of_group(country.code, finding.key)
     scope, box = told
+    if scope.exempt_isps:
+        held = _held_by_others(country, owner)
+        scope = replace(scope, exempt_isps=tuple(i for i in scope.exempt_isps if i not in held))
     inside = [line for line in fallen if box.holds(line)]
     return Story(scope=scope, parts=[box], onset=onset_of(inside or own))
+
+
+def _held_by_others(country: Country, owner: str | None) -> set[str | None]:
+    """Networks of which another case holds lines that are down: not exempt, only told elsewhere."""
+    return {
+        line.key.isp
+        for line in country.missing.values()
+        if line.case is not None and line.case != owner
+    }
 
 
 def _of_group(code: str, key: GroupKey) -> tuple[Scope, Box]:

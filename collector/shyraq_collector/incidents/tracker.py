@@ -40,6 +40,9 @@ from shyraq_collector.incidents.story import (
 WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 """How long so few fallen lines must stay down before they are published; more need no wait."""
 
+LOOKS_A_BEAT = 15.0
+"""Where words come once an hour there is nothing new to see each minute."""
+
 STILL_DOWN_SHARE = 0.8
 COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
@@ -65,12 +68,19 @@ class Tracker:
         """Judge the country as it stood at `now`; entries are published at `at`."""
         said: list[Entry] = []
         live = [case for case in self.cases if not case.is_final]
-        if not live and not self._country.changed and now - self.judged_to < self._pace.hour_s:
+        since = now - self.judged_to
+        if since < self._country.beat_s / LOOKS_A_BEAT:
+            return said
+        if not live and not self._country.changed and since < self._pace.hour_s:
             return said
         for case in live:
             said += follow(case, self._roster, now, at, self._pace)
             said += revise(case, now, at)
-        free = [line for line in self._country.missing.values() if line.case is None]
+        free = [
+            line
+            for line in self._country.missing.values()
+            if line.case is None and line.missing_since <= now
+        ]
         free.sort(key=lambda line: (line.missing_since, str(line.key)))
         findings = self._findings(free, now)
         self._rest(free, findings, now)
