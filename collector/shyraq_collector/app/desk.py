@@ -125,6 +125,8 @@ class Desk:
     def _observe(self, kept: Iterable[Kept]) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for each in kept:
+            if each.no <= self._done_no:
+                continue  # read from the ledger before it was laid here
             placement = self._placement_of(each.report.node)
             if placement is not None:
                 verdicts += self._judge_one(placement, each)

@@ -1,0 +1,647 @@
+"""The rooms joined: words, eyes, desk, ticks; and whole runs on a real broker."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shyraq_collector.app.desk import MAX_WAITING, Desk
+from shyraq_collector.app.eyes import Eyes, Senses
+from shyraq_collector.app.words import reached_us, tell
+from shyraq_collector.consume.connection import BrokerSettings, Connection
+from shyraq_collector.errors import ConfigError
+from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.facts.reports import VerifiedReport
+from shyraq_collector.facts.signals import Absence
+from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.store import queries
+from shyraq_collector.store.ingest import Kept
+from shyraq_wire.codec import pack, unpack
+from shyraq_wire.envelope import open_frame
+from shyraq_wire.receipt import Receipt, decode_receipt
+from shyraq_wire.report import Event, EventKind, Json, Kind
+from shyraq_wire.topics import every_node
+from support.broker import Broker, free_port, running_broker
+from support.clock import STORY_START_MS, until
+from support.collectors import House
+from support.pace import FastPace
+from support.signing import SigningNode, measurement
+from support.stored import StoredLedger, placement
+
+NOW_MS = STORY_START_MS
+HEARTBEAT_MS = 60_000
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+class Ears:
+    """Writes down what an engine would be told."""
+
+    def __init__(self) -> None:
+        """Nothing heard."""
+        self.told: list[object] = []
+        self.is_placed = True
+
+    def knows(self, node: str) -> bool:
+        """Every node, or none."""
+        return self.is_placed and node != ""
+
+    def heard(self, node: str, at: float, known_at: float | None = None) -> None:
+        """A live report."""
+        self.told.append(("heard", node, at if known_at is None else known_at))
+
+    def word(self, node: str, at: float, known_at: float, *, up: bool) -> None:
+        """A back-filled word."""
+        self.told.append(("word", node, at, known_at, up))
+
+    def absent(self, absence: Absence) -> None:
+        """An absence."""
+        self.told.append((absence.reason, absence.begin))
+
+
+def ladder(**tiers: tuple[int, int]) -> dict[str, Json]:
+    """A ladder's result: (ok, of) by tier, over IPv4."""
+    return {"tiers": {name: {"ipv4": {"ok": ok, "of": of}} for name, (ok, of) in tiers.items()}}
+
+
+def kept(
+    ledger: StoredLedger,
+    node: SigningNode,
+    *,
+    live: bool,
+    result: dict[str, Json] | None = None,
+    events: tuple[EventKind, ...] = (),
+    kind: Kind = "pulse",
+) -> Kept:
+    """A stored report, sealed at the story's start and read an hour later."""
+    report = node.report(
+        measurements=(measurement("ladder", "", result=result),) if result else (),
+        events=tuple(Event(kind=each, offset_ms=0) for each in events),
+        kind=kind,
+    )
+    verified = ledger.verified(node, node.frame(report), received_ms=NOW_MS + 3_600_000)
+    assert isinstance(verified, VerifiedReport)
+    return Kept(no=1, report=verified, live=live, flags=frozenset())
+
+
+@pytest.fixture
+def node() -> SigningNode:
+    """A registered node."""
+    return SigningNode()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, node: SigningNode) -> Iterator[StoredLedger]:
+    """A ledger that knows the node."""
+    with StoredLedger(tmp_path, node) as made:
+        yield made
+
+
+HEARD_S = NOW_MS / 1000 + 3600
+
+
+def told(kept_report: Kept) -> list[object]:
+    """What one stored report tells."""
+    ears = Ears()
+    tell(ears, kept_report)
+    return ears.told
+
+
+def test_a_live_report_is_an_arrival_when_its_socket_was_read(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """The node's own clock has no say, and its ladder says nothing new."""
+    report = kept(ledger, node, live=True, result=ladder(collector=(0, 1)))
+    assert told(report) == [("heard", node.id, HEARD_S)]
+
+
+@pytest.mark.parametrize(
+    ("result", "up"),
+    [
+        (ladder(collector=(0, 2), abroad=(3, 3)), False),
+        (ladder(collector=(1, 2), abroad=(0, 3)), True),
+        (ladder(abroad=(0, 3), domestic=(3, 3)), False),
+        (ladder(near_abroad=(1, 1)), True),
+        (ladder(collector=(0, 0), abroad=(1, 1)), True),
+    ],
+)
+def test_back_fill_says_whether_the_node_reached_us_then(
+    ledger: StoredLedger, node: SigningNode, result: dict[str, Json], up: bool
+) -> None:
+    """The most telling rung that was tried decides; it is known only now."""
+    report = kept(ledger, node, live=False, result=result)
+    assert told(report) == [("word", node.id, NOW_MS / 1000, HEARD_S, up)]
+
+
+@pytest.mark.parametrize("result", [None, ladder(domestic=(1, 1)), {"tiers": 3}, {}])
+def test_back_fill_without_a_far_rung_says_nothing(
+    ledger: StoredLedger, node: SigningNode, result: dict[str, Json] | None
+) -> None:
+    """Bulk frames, light beats and odd shapes are no word."""
+    assert told(kept(ledger, node, live=False, result=result)) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        (("paused",), "pause"),
+        (("started", "stopped"), "upgrade"),
+        (("budget_reached",), "budget"),
+        (("paused", "resumed"), None),
+        (("clock_stepped",), None),
+    ],
+)
+def test_an_announced_silence_is_told(
+    ledger: StoredLedger,
+    node: SigningNode,
+    events: tuple[EventKind, ...],
+    reason: str | None,
+) -> None:
+    """Only the newest event counts, and only from a live report."""
+    heard = ("heard", node.id, HEARD_S)
+    said = told(kept(ledger, node, live=True, events=events))
+    assert said == ([heard] if reason is None else [heard, (reason, HEARD_S)])
+    assert told(kept(ledger, node, live=False, events=events)) == []
+
+
+def test_a_node_that_is_not_placed_tells_nothing(ledger: StoredLedger, node: SigningNode) -> None:
+    """Registered for later, or forgotten: no group to count it in."""
+    ears = Ears()
+    ears.is_placed = False
+    tell(ears, kept(ledger, node, live=True))
+    assert ears.told == []
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+
+
+@given(value=json_values)
+def test_any_ladder_can_be_read(value: Json) -> None:
+    """What a node may sign cannot raise here."""
+    node = SigningNode()
+    for result in (
+        {"tiers": value},
+        {"tiers": {"collector": value}},
+        {"tiers": {"abroad": {"ipv4": value}}},
+        {"tiers": {"abroad": {"ipv4": {"ok": value, "of": value}}}},
+    ):
+        report = node.report(measurements=(measurement("ladder", "", result=result),))
+        assert reached_us(report) in {None, True, False}
+
+
+# -- eyes ------------------------------------------------------------------------------------------
+
+
+class World:
+    """What the eyes look at, turned by hand."""
+
+    def __init__(self) -> None:
+        """All is well, from the first connection on."""
+        self.now_ms = NOW_MS
+        self.canary_ms: int | None = None
+        self.oldest_ms: int | None = None
+        self.turned_away = 0
+        self.failing = False
+        self.eyes = Eyes(
+            Senses(
+                canary_returned_ms=lambda: self.canary_ms,
+                oldest_arrival_ms=lambda: self.oldest_ms,
+                turned_away=lambda: self.turned_away,
+                ledger_failing=lambda: self.failing,
+            ),
+            now_ms=lambda: self.now_ms,
+            heartbeat_ms=HEARTBEAT_MS,
+            blind_since_ms=NOW_MS - 5000,
+        )
+
+    def tick(self, *, late_ms: int = 0) -> int | None:
+        """The next tick; when our side stumbled, relative to the start."""
+        last_ms = self.now_ms
+        self.now_ms += HEARTBEAT_MS + late_ms
+        if self.canary_ms is not None and self.canary_ms == last_ms - 100:
+            self.canary_ms = self.now_ms - 100
+        since_ms = self.eyes.stumble(due_ms=self.now_ms - late_ms, last_tick_ms=last_ms)
+        return None if since_ms is None else since_ms - NOW_MS
+
+    def connect(self) -> None:
+        """The broker is there, and the canary comes back."""
+        self.eyes.on_connected()
+        self.canary_ms = self.now_ms - 100
+
+
+def test_a_start_is_a_stumble_until_the_first_connection() -> None:
+    """Nobody can have been heard before; afterwards all is well."""
+    world = World()
+    assert world.tick() == -5000
+    world.connect()
+    assert world.tick() == -5000
+    assert world.tick() is None
+
+
+def test_a_lost_connection_stumbles_at_every_tick_until_it_stands_again() -> None:
+    """Its beginning is told each time, so the hold goes on; then once more, and it is over."""
+    world = World()
+    world.connect()
+    world.tick()
+    lost = world.now_ms - NOW_MS
+    world.eyes.on_lost()
+    assert [world.tick(), world.tick()] == [lost, lost]
+    world.eyes.on_connected()
+    world.canary_ms = world.now_ms - 100
+    assert [world.tick(), world.tick()] == [lost, None]
+
+
+def test_a_short_break_between_two_ticks_is_not_missed() -> None:
+    """Lost and back before anybody looked."""
+    world = World()
+    world.connect()
+    world.tick()
+    at = world.now_ms - NOW_MS
+    world.eyes.on_lost()
+    world.eyes.on_connected()
+    assert [world.tick(), world.tick()] == [at, None]
+
+
+def test_a_canary_that_stays_away_is_a_stumble() -> None:
+    """From the moment the last one that came back was sent."""
+    world = World()
+    world.connect()
+    world.tick()
+    world.canary_ms = world.now_ms - 200
+    sent = world.canary_ms - NOW_MS
+    assert world.tick() is None
+    assert world.tick() == sent
+
+
+@pytest.mark.parametrize("fault", ["turned_away", "failing", "late"])
+def test_our_own_faults_reach_back_to_the_last_tick(fault: str) -> None:
+    """A full inbox, a failing disk, a late tick."""
+    world = World()
+    world.connect()
+    world.tick()
+    last = world.now_ms - NOW_MS
+    world.turned_away = 3 if fault == "turned_away" else 0
+    world.failing = fault == "failing"
+    assert world.tick(late_ms=HEARTBEAT_MS // 2 + 1 if fault == "late" else 0) == last
+    world.failing = False
+    assert world.tick() is None
+
+
+def test_nothing_is_judged_beyond_what_has_surely_arrived() -> None:
+    """The older of the oldest arrival under way and the newest canary that came back."""
+    world = World()
+    assert world.eyes.watermark_ms() == NOW_MS
+    world.canary_ms = NOW_MS + 500
+    assert world.eyes.watermark_ms() == NOW_MS + 500
+    world.oldest_ms = NOW_MS + 300
+    assert world.eyes.watermark_ms() == NOW_MS + 300
+    world.oldest_ms = NOW_MS + 900
+    assert world.eyes.watermark_ms() == NOW_MS + 500
+
+
+# -- desk ------------------------------------------------------------------------------------------
+
+
+class CountingJudge:
+    """Says one verdict a report: its seq, as the moment."""
+
+    def __init__(self) -> None:
+        """Nothing judged; the test may make it break on one seq."""
+        self.breaks_on: int | None = None
+
+    def observe_report(self, placement: Placement, arrived: VerifiedReport) -> list[Verdict]:
+        """One verdict."""
+        seq = arrived.position.seq
+        if seq == self.breaks_on:
+            raise ZeroDivisionError
+        return [
+            Verdict(
+                node=arrived.node,
+                isp=placement.isp,
+                region=placement.region,
+                access=placement.access,
+                target="t",
+                at_ms=seq,
+                state="ok",
+                layer=None,
+                doubt=None,
+                rule="r",
+                confidence=1.0,
+                reason="",
+            )
+        ]
+
+    def advance(self, now_ms: int) -> list[Verdict]:
+        """Time gives nothing."""
+        assert now_ms >= 0
+        return []
+
+
+def stored_chain(ledger: StoredLedger, node: SigningNode, count: int) -> list[Kept]:
+    """So many stored reports."""
+    found, _ = ledger.take(node, *node.frames(count))
+    return [each for each in found if each is not None]
+
+
+@contextlib.asynccontextmanager
+async def desk_with(
+    judge: CountingJudge, node: SigningNode, stored: Sequence[Kept]
+) -> AsyncIterator[Desk]:
+    """A running desk."""
+    desk = Desk(
+        judge,
+        placement_of=lambda name: placement(name) if name == node.id else None,
+        stored_after=lambda no: (each for each in stored if each.no > no),
+    )
+    task = asyncio.ensure_future(desk.run())
+    try:
+        yield desk
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def judged(desk: Desk, count: int) -> list[int]:
+    """So many verdicts, by their seq."""
+    found: list[Verdict] = []
+
+    async def more() -> None:
+        found.extend(await desk.verdicts(NOW_MS))
+
+    await until(lambda: len(found) >= count, moving=more)
+    return [each.at_ms for each in found]
+
+
+async def test_what_is_stored_is_judged_in_order(ledger: StoredLedger, node: SigningNode) -> None:
+    """Chunk by chunk, each once."""
+    stored = stored_chain(ledger, node, 200)
+    async with desk_with(CountingJudge(), node, stored) as desk:
+        desk.lay(stored[:150])
+        desk.lay(stored[150:])
+        assert await judged(desk, 200) == list(range(200))
+
+
+async def test_a_judge_that_falls_behind_reads_the_ledger(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """What no longer fits on the desk is not kept in memory, and nothing is lost or repeated."""
+    stored = stored_chain(ledger, node, 300)
+    async with desk_with(CountingJudge(), node, stored) as desk:
+        desk.lay(stored[:10])
+        desk.lay([*stored[10:200], *([stored[199]] * MAX_WAITING)])
+        desk.lay(stored[200:250])
+        first = await judged(desk, 250)
+        desk.lay(stored[250:])
+        assert first + await judged(desk, 300 - len(first)) == list(range(300))
+
+
+async def test_one_report_that_breaks_the_judge_stops_nothing(
+    ledger: StoredLedger, node: SigningNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named in the log with its frame; the others are judged."""
+    judge = CountingJudge()
+    judge.breaks_on = 1
+    stored = stored_chain(ledger, node, 4)
+    async with desk_with(judge, node, stored) as desk:
+        desk.lay(stored)
+        assert await judged(desk, 3) == [0, 2, 3]
+    assert "event=report-not-judged frame=2 node=node-0001" in caplog.text
+
+
+async def test_a_warm_judge_goes_on_behind_what_it_has_seen(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """After a restart: the stored ones first, then the new ones."""
+    stored = stored_chain(ledger, node, 6)
+    async with desk_with(CountingJudge(), node, stored) as desk:
+        desk.warm(stored[:4])
+        desk.lay(stored[4:])
+        assert await judged(desk, 6) == list(range(6))
+
+
+# -- whole runs ------------------------------------------------------------------------------------
+
+
+FACTOR = 120
+"""Half a second is a heartbeat."""
+
+
+class Nodes:
+    """A few nodes that talk to a real broker, and hear their receipts."""
+
+    def __init__(self, broker: Broker, count: int) -> None:
+        """Make keys; nothing is connected.
+
+        Args:
+            broker: Where they meet the collector.
+            count: How many.
+        """
+        self.all = [SigningNode(f"node-{n:04d}", epoch=f"{n:032x}") for n in range(count)]
+        self.receipts: dict[str, Receipt] = {}
+        self._connection = Connection(
+            BrokerSettings(
+                host=broker.host, port=broker.port, protocol=broker.protocol, client_id="nodes"
+            ),
+            context=None,
+            on_message=self._hear,
+        )
+        self.key = b""
+
+    @contextlib.asynccontextmanager
+    async def connected(self, key: bytes) -> AsyncIterator["Nodes"]:
+        """Connect; the key is the collector's."""
+        self.key = key
+        await self._connection.open()
+        await self._connection.subscribe([every_node("receipt")])
+        try:
+            yield self
+        finally:
+            await self._connection.close()
+
+    async def beat(self, pace: FastPace, nodes: Sequence[SigningNode] | None = None) -> None:
+        """One pulse of each node, now."""
+        for node in self.all if nodes is None else nodes:
+            report = node.report(at_ms=pace.now_ms(), measurements=(measurement(),))
+            await self.publish(node, pack(node.frame(report)))
+
+    async def publish(self, node: SigningNode, payload: bytes) -> None:
+        """Any bytes on a node's topic."""
+        await self._connection.publish(node.topic, payload, retain=False)
+
+    def told(self, node: SigningNode) -> int:
+        """The newest seq that a node has been told of; -1: none."""
+        receipt = self.receipts.get(node.id)
+        if receipt is None:
+            return -1
+        return max((i.hi for each in receipt.epochs for i in each.intervals), default=-1)
+
+    def _hear(self, topic: str, payload: bytes) -> None:
+        receipt = decode_receipt(open_frame(unpack(payload), self.key)[1])
+        assert receipt.node in topic
+        self.receipts[receipt.node] = receipt
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A running broker that keeps sessions over a restart."""
+    directory = tmp_path / "broker"
+    directory.mkdir()
+    with running_broker(directory, persistent=True) as running:
+        yield running
+
+
+def make_house(tmp_path: Path, broker: Broker, nodes: Nodes, *, settings: str = "") -> House:
+    """A house that knows the nodes: four networks, three regions."""
+    directory = tmp_path / "collector"
+    directory.mkdir()
+    house = House(directory, broker_port=broker.port, settings=settings)
+    for number, node in enumerate(nodes.all):
+        house.register(node.id, node.public_key, number=number)
+    return house
+
+
+async def test_a_report_goes_all_the_way_and_comes_back_as_a_receipt(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Stored, receipted under the ledger's id, counted, and seen in the view."""
+    nodes, pace = Nodes(broker, 4), FastPace(FACTOR)
+    house = make_house(tmp_path, broker, nodes)
+    async with house.running(pace=pace), nodes.connected(house.receipt_key):
+        await nodes.beat(pace)
+        await until(lambda: all(nodes.told(node) == 0 for node in nodes.all))
+        with house.reader() as reader:
+            assert queries.counters(reader) == {"live": 4, "stored": 4}
+            await until(lambda: (v := queries.view(reader)) is not None and bool(v.groups))
+            view = queries.view(reader)
+            assert view is not None
+            assert (view.broker_connected, view.nodes) == (True, 4)
+
+
+async def test_a_silent_network_is_told_and_a_restart_says_nothing_twice(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """One of four networks falls silent; the incident survives a stop in its middle."""
+    nodes, pace = Nodes(broker, 12), FastPace(FACTOR)
+    house = make_house(tmp_path, broker, nodes)
+    alive = [node for number, node in enumerate(nodes.all) if number % 4]
+
+    async def beat_until(found: str) -> None:
+        for _ in range(40):
+            await nodes.beat(pace, alive)
+            await asyncio.sleep(60 / FACTOR)
+            with house.reader() as reader:
+                if any(
+                    found == each.state for _, each in queries.entries(reader, after=0, limit=9)
+                ):
+                    return
+        raise AssertionError(f"never {found}")
+
+    async with nodes.connected(house.receipt_key):
+        async with house.running(pace=pace):
+            for _ in range(8):
+                await nodes.beat(pace)
+                await asyncio.sleep(60 / FACTOR)
+            await beat_until("suspected")
+        async with house.running(pace=pace):
+            await beat_until("confirmed")
+            with house.reader() as reader:
+                said = [each for _, each in queries.entries(reader, after=0, limit=99)]
+    assert len({entry.incident for entry in said}) == 1
+    assert [entry.number for entry in said] == list(range(len(said)))
+    assert said[-1].scope.isps == ("isp-a",)
+
+
+async def test_our_own_broken_broker_is_no_outage(tmp_path: Path, broker: Broker) -> None:
+    """Everybody is silent with it; nothing is told, and judging goes on afterwards."""
+    nodes, pace = Nodes(broker, 12), FastPace(FACTOR)
+    house = make_house(tmp_path, broker, nodes)
+    async with house.running(pace=pace):
+        async with nodes.connected(house.receipt_key):
+            for _ in range(6):
+                await nodes.beat(pace)
+                await asyncio.sleep(60 / FACTOR)
+        broker.kill()
+        await asyncio.sleep(5 * 60 / FACTOR)
+        with house.reader() as reader:
+            view = queries.view(reader)
+            assert view is not None
+            assert (view.broker_connected, view.hold) == (False, "hold")
+        broker.start()
+        again = Nodes(broker, 12)
+        again.all = nodes.all
+        async with again.connected(house.receipt_key):
+            for _ in range(4):
+                await again.beat(pace)
+                await asyncio.sleep(60 / FACTOR)
+            await until(lambda: again.told(nodes.all[0]) == 9)
+        with house.reader() as reader:
+            assert queries.entries(reader, after=0, limit=9) == []
+
+
+async def test_a_command_beside_the_collector_is_seen_without_a_restart(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """A node that is registered now is heard; one that is revoked is refused and told so."""
+    nodes, pace = Nodes(broker, 2), FastPace(FACTOR)
+    house = make_house(tmp_path, broker, Nodes(broker, 1))
+    first, second = nodes.all
+    async with house.running(pace=pace), nodes.connected(house.receipt_key):
+        with house.reader() as reader:
+            await nodes.beat(pace)
+            await until(lambda: nodes.told(first) == 0)
+            await until(lambda: queries.counters(reader).get("refused:unknown-node") == 1)
+            house.register(second.id, second.public_key, number=1)
+            house.revoke(first.id, at_ms=pace.now_ms())
+
+            async def beat() -> None:
+                await asyncio.sleep(0.05)
+                await nodes.beat(pace)
+
+            await until(lambda: nodes.told(second) >= 0, moving=beat)
+            await until(
+                lambda: any(
+                    each.reason == "revoked-key" for each in nodes.receipts[first.id].refused
+                ),
+                moving=beat,
+            )
+
+
+async def test_the_public_api_answers_from_the_same_ledger(tmp_path: Path, broker: Broker) -> None:
+    """Status, health and incidents over HTTP while the collector runs."""
+    nodes, pace, port = Nodes(broker, 12), FastPace(FACTOR), free_port()
+    house = make_house(tmp_path, broker, nodes)
+    text = house.configuration.read_text()
+    house.configuration.write_text(text.replace("enabled = false", f"port = {port}"))
+    async with house.running(pace=pace), nodes.connected(house.receipt_key):
+        await nodes.beat(pace)
+        await asyncio.sleep(2 * 60 / FACTOR)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as asking:
+            health = (await asking.get("/api/v1/health")).json()
+            assert (health["broker"], health["reports_stored"]) == ("connected", 12)
+            status = (await asking.get("/api/v1/status")).json()
+            assert status["countries"][0]["country"] == "KZ"
+            assert "node-0001" not in json.dumps(status)
+            assert (await asking.get("/api/v1/incidents")).status_code == 200
+
+
+async def test_an_http_address_that_is_taken_is_a_mistake_of_the_configuration(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Said before anything is opened."""
+    house = make_house(tmp_path, broker, Nodes(broker, 0))
+    text = house.configuration.read_text()
+    house.configuration.write_text(text.replace("enabled = false", f"port = {broker.port}"))
+    with pytest.raises(ConfigError, match=r"http\.host, http\.port"):
+        async with house.running():
+            pass
