@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shyraq_collector.disclose.languages import LANGUAGES
-from shyraq_collector.disclose.places import load_countries, parse, read_country, unnamed
+from shyraq_collector.disclose.places import load_countries, parse, unnamed
 from shyraq_collector.errors import ConfigError
 
 KZ = load_countries()["KZ"]
@@ -61,9 +61,18 @@ def test_a_wrong_file_is_refused_with_file_and_field(text: str, problem: str) ->
 
 
 def test_an_operator_may_bring_a_country(tmp_path: Path) -> None:
-    """A file of the same form is read from disk; one that is not there is refused."""
-    path = tmp_path / "xx.toml"
-    path.write_text(GOOD, encoding="utf-8")
-    assert read_country(path).networks["n"]["en"] == "c"
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_country(tmp_path / "missing.toml")
+    """A directory of files of the same form adds countries; one that is not there is refused."""
+    (tmp_path / "xx.toml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "README").write_text("not a country", encoding="utf-8")
+    found = load_countries(tmp_path)
+    assert set(found) == {"KZ", "XX"}
+    assert found["XX"].networks["n"]["en"] == "c"
+    with pytest.raises(ConfigError, match="http.countries_directory: cannot be read"):
+        load_countries(tmp_path / "missing")
+
+
+def test_an_operator_s_own_names_win(tmp_path: Path) -> None:
+    """A file for a country of the package takes its place."""
+    text = GOOD.replace('code = "XX"', 'code = "KZ"', 1)
+    (tmp_path / "kz.toml").write_text(text, encoding="utf-8")
+    assert load_countries(tmp_path)["KZ"].names["en"] == "c"

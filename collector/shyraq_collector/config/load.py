@@ -5,7 +5,7 @@ are named are opened only by whoever needs them.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -129,7 +129,12 @@ def _config(settings: Settings, base: Path) -> CollectorConfig:
             canary.client_id,
             _tls(settings, base, canary.certificate_file, canary.key_file),
         ),
-        http=settings.http,
+        http=replace(
+            settings.http,
+            countries_directory=None
+            if settings.http.countries_directory is None
+            else base / settings.http.countries_directory,
+        ),
         limits=Limits(
             messages_per_s=limits.messages_per_s,
             burst_messages=limits.burst_messages,

@@ -89,6 +89,10 @@ class HttpTable:
     """Address to listen on. A web server with TLS belongs in front of it."""
     port: int = field(default=8080, metadata=bounds(1, 65_535))
     """TCP port to listen on."""
+    countries_directory: Path | None = None
+    """More countries for the page: each `*.toml` in it names one country, its regions and networks
+    in three languages, as the package's own `disclose/country/kz.toml` does. A country that is
+    named in neither is shown by its codes, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,24 +81,15 @@ def unnamed(code: str) -> Country:
     )
 
 
-def load_countries() -> Mapping[str, Country]:
-    """The countries of the package, by code."""
-    folder = files("shyraq_collector.disclose") / "country"
-    texts = [(item.name, item.read_text(encoding="utf-8")) for item in folder.iterdir()]
-    return _by_code(parse(text, source=name) for name, text in sorted(texts))
-
-
-def read_country(path: Path) -> Country:
-    """A country from an operator's own file.
+def load_countries(directory: Path | None = None) -> Mapping[str, Country]:
+    """The countries of the package and of an operator's directory, by code; the operator's win.
 
     Raises:
-        ConfigError: The file cannot be read, or breaks a rule of this module.
+        ConfigError: The directory cannot be read, or a file in it breaks a rule of this module.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    return parse(text, source=str(path))
+    folder = files("shyraq_collector.disclose") / "country"
+    texts = [(item.name, item.read_text(encoding="utf-8")) for item in folder.iterdir()]
+    return _by_code(parse(text, source=name) for name, text in sorted(texts) + _texts(directory))
 
 
 def parse(text: str, *, source: str) -> Country:
@@ -127,6 +118,17 @@ def parse(text: str, *, source: str) -> Country:
         ) from error
     except KeyError as error:
         raise ConfigError(f"{source}: the field {error} is missing") from error
+
+
+def _texts(directory: Path | None) -> list[tuple[str, str]]:
+    """Every file of an operator's directory, by name."""
+    if directory is None:
+        return []
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml")
+        return [(str(path), path.read_text(encoding="utf-8")) for path in paths]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"http.countries_directory: cannot be read: {error}") from error
 
 
 def _region(row: Mapping[str, object]) -> Region:
