@@ -340,8 +340,9 @@ class Roster:
                 line.observe(horizon, self.pace)
             if country.explicit and NEVER < line.first_heard <= old and not line.learned:
                 self._ripen(line)
-            if line.learned and not line.logs_changes and line.state in {"up", "missing"}:
-                medians.append(line.median_s)
+            if line.state in {"up", "missing"}:
+                beats = line.learned and not line.logs_changes
+                medians.append(line.median_s if beats else self.pace.heartbeat_s)
         medians.sort()
         usual = medians[len(medians) // 2] if medians else 0.0
         country.beat_s = max(usual, self.pace.heartbeat_s)

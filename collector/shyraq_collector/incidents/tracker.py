@@ -92,9 +92,12 @@ class Tracker:
         best = max((f for f in fresh if f.suspicious), key=_strength, default=None)
         if suspicion is not None:
             said += self._weigh(suspicion, best, free, now, at)
-        elif best is not None:
+        elif best is not None and not any(self._rolls(case, now) for case in live):
             said += self._suspect(best, free, now, at, watched=watched)
-        self._country.changed = False
+        # What was known beyond the judged instant is still to be looked at.
+        self._country.changed = any(
+            line.missing_since > now for line in self._country.missing.values()
+        )
         return said
 
     def hear_late(self, late: Late) -> None:
@@ -208,7 +211,7 @@ class Tracker:
             case.grown_at = now
         hot = [f for f in findings if f.suspicious and all(x.case is None for x in f.lines)]
         best = max(hot, key=_strength, default=None)
-        rolling = now - case.grown_at <= ROLL_BEATS * self._country.beat_s
+        rolling = self._rolls(case, now)
         deeper = case.evidence.down > case.told_down
         if case.peak is None or not ((best and rolling) or deeper):
             return []
@@ -224,6 +227,10 @@ class Tracker:
         if same_words:
             return []
         return [case.say("change", at=now, published_at=at, note="more lines fell")]
+
+    def _rolls(self, case: Case, now: Instant) -> bool:
+        """Whether new falls would still belong to this case."""
+        return case.is_open and now - case.grown_at <= ROLL_BEATS * self._country.beat_s
 
     def _retold(
         self, case: Case, best: Finding | None, free: Iterable[Line], now: Instant
