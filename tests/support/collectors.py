@@ -79,7 +79,17 @@ enabled = false
             public_key: 32 raw bytes.
             number: Spreads nodes over providers, regions and sites.
         """
-        placement = Placement(
+        with self.registry() as registry:
+            registry.add(
+                placement=self.placement(node, number=number),
+                public_key=public_key,
+                valid_from_ms=0,
+            )
+
+    @staticmethod
+    def placement(node: str, *, number: int) -> Placement:
+        """A sensor; numbers are spread over providers, regions and sites."""
+        return Placement(
             node=node,
             isp=PROVIDERS[number % len(PROVIDERS)],
             region=REGIONS[number // len(PROVIDERS) % len(REGIONS)],
@@ -87,8 +97,6 @@ enabled = false
             access="fixed",
             site=f"site-{number}",
         )
-        with self.registry() as registry:
-            registry.add(placement=placement, public_key=public_key, valid_from_ms=0)
 
     def revoke(self, node: str, *, at_ms: int) -> None:
         """Trust none of a node's keys from a moment on, as the command beside the collector."""

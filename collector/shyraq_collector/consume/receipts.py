@@ -11,7 +11,7 @@ What this module does not do: decide what a receipt says (`store.told`).
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shyraq_collector.clock import Pace
 from shyraq_collector.errors import PeerError
 from shyraq_collector.store.told import ReceiptContent
+from shyraq_collector.store.writer import CommitPoint
 from shyraq_wire.codec import pack
 from shyraq_wire.envelope import seal
 from shyraq_wire.keys import key_id
@@ -45,7 +46,15 @@ class Outlet(Protocol):
 class Receipts:
     """Receipts that are due, and the tasks that publish them."""
 
-    def __init__(self, *, key: Ed25519PrivateKey, ledger: str, pace: Pace, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        *,
+        key: Ed25519PrivateKey,
+        ledger: str,
+        pace: Pace,
+        outlet: Outlet,
+        commit_point: Callable[[CommitPoint], None] = lambda _: None,
+    ) -> None:
         """Begin with nothing due.
 
         Args:
@@ -53,12 +62,14 @@ class Receipts:
             ledger: Id of the ledger.
             pace: Dates the receipts.
             outlet: Where they go.
+            commit_point: Called when a receipt is published; crash tests kill there.
         """
         self._key = key
         self._key_id = key_id(key.public_key().public_bytes_raw())
         self._ledger = ledger
         self._pace = pace
         self._outlet = outlet
+        self._commit_point = commit_point
         self._due: OrderedDict[NodeId, tuple[ReceiptContent, ...]] = OrderedDict()
         self._some_due = asyncio.Event()
         self._busy: set[NodeId] = set()
@@ -103,6 +114,7 @@ class Receipts:
             await self._outlet.publish(
                 node_topic(node, "receipt"), payload, retain=number == len(contents)
             )
+        self._commit_point("receipt-published")
 
     def _seal(self, node: NodeId, content: ReceiptContent) -> bytes:
         receipt = Receipt(
