@@ -91,7 +91,7 @@ def test_a_true_account_is_right_with_its_delays() -> None:
 def test_silence_is_a_miss_for_every_expectation() -> None:
     """A collector that says nothing fails everything."""
     findings = compare(STORY, done(), [], [])
-    assert len(wrong(findings)) == len(findings) == 8
+    assert len(wrong(findings)) == len(findings) == 7
 
 
 def test_a_stage_that_comes_late_is_a_miss() -> None:

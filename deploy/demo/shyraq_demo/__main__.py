@@ -119,11 +119,18 @@ def _run(  # every option by name
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Run, and cancel once at the first signal; more signals do not stop the cleaning up."""
+    """Run, and cancel at the first signal; more signals do not stop the cleaning up."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
+
+    def end() -> None:
+        if not signalled.is_set():
+            signalled.set()
+            task.cancel()
+
     for each in _SIGNALS:
-        loop.add_signal_handler(each, task.cancel)
+        loop.add_signal_handler(each, end)
     return await task
 
 

@@ -23,6 +23,8 @@ from shyraq_demo.story import Access, Site, Story, cells
 
 PROBE_HEARTBEATS: Final = 0.4
 """How long a rung of the ladder may take, in heartbeats of real time."""
+PAGE_HEARTBEATS: Final = 6
+"""Between two measurements of a page, as in an event window; fifty nodes share one process."""
 ANSWER_HEARTBEATS: Final = 0.5
 """How long the broker may take to answer, in heartbeats of real time."""
 _TIERS: Final = {"official": "official_domestic", "ordinary": "domestic", "far": "abroad"}
@@ -120,7 +122,8 @@ def configuration(story: Story, node: Node, home: Path, meeting: Rendezvous) -> 
         *(line for name in pages(story) for line in _table("[target]", target=page(name))),
         *_table("lists", shipped=False),
         *_table("cadence", ladder_s=10 * story.heartbeat_s, web_s=page_period_s(story)),
-        *_table("limits", ladder_ms=probe_ms, lookup_ms=probe_ms, late_answer_ms=50),
+        f"vitals_s = {30 * story.heartbeat_s}",
+        *_table("limits", ladder_ms=probe_ms, lookup_ms=2000, late_answer_ms=50),
         *_table("budget", monthly_bytes=20_000_000_000),
     ]
     return "\n".join(lines) + "\n"
@@ -138,7 +141,7 @@ def page(name: str) -> str:
 
 def page_period_s(story: Story) -> int:
     """Seconds of the story between two measurements of a page, as in an event window."""
-    return 4 * story.heartbeat_s
+    return PAGE_HEARTBEATS * story.heartbeat_s
 
 
 def _rungs(sites: Sequence[Site], plan: Plan, number: int) -> Iterator[str]:

@@ -60,8 +60,9 @@ class Narrator:
     def deed(self, deed: Deed, edge: Edge) -> None:
         """Something was done to the country, and proved."""
         self._last_deed_ms = deed.at_ms
-        says = edge.fault.says if edge.is_begin else f"Over: {edge.fault.says}"
-        self._line(deed.at_ms, "[bold magenta]the story[/]   ", escape(says))
+        says = edge.fault.says if edge.is_begin else edge.fault.over
+        if says is not None:
+            self._line(deed.at_ms, "[bold magenta]the story[/]    ", escape(says))
 
     def said(self, said: Said) -> None:
         """The collector has published an entry."""

@@ -107,7 +107,9 @@ class Fault:
 
     id: str
     says: str
-    """One sentence for the terminal at its start."""
+    """One sentence for the terminal when it begins."""
+    over: str | None
+    """One sentence for when it ends; None: nothing is told."""
     kind: FaultKind
     where: Where
     site: str | None

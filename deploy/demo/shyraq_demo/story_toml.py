@@ -5,7 +5,8 @@
     [[region]]    code, name
     [[abroad]]    isp, name, country
     [[site]]      name, place, role, rtt_ms
-    [[fault]]     id, says, kind, begins, ends, where = { isps, regions, access }, site, delay_ms
+    [[fault]]     id, says, over, kind, begins, ends, where = { isps, regions, access }, site,
+                  delay_ms
     [[incident]]  name, kind; each [[incident.stage]] has after, within, states, and as far as
                   it matters level, isps, regions, access, exempt
     [[verdict]]   site, isps, verdict, after, within
@@ -194,6 +195,7 @@ def _fault(table: Table, names: _Names, length: float) -> Fault:
     fault = Fault(
         id=table.take_text("id"),
         says=table.take_text("says"),
+        over=table.take_optional_text("over"),
         kind=kind,
         where=_where(table.take_table("where"), names),
         site=table.take_word("site", names.sites) if needs_site else None,
