@@ -132,6 +132,14 @@ async def test_a_page_is_read_up_to_the_ceiling() -> None:
     assert "body" not in data
 
 
+async def test_over_tls_less_is_read() -> None:
+    """Nobody on the way can have changed it: the head of the page is enough, and costs less."""
+    async with tcp_server(site({"/": page(b"x" * 200_000)}), tls=CONTEXT) as port:
+        data = request_data(await measure(f"https://{HOST}:{port}/"))
+    assert (data["body_size_bytes"], data["body_truncated"]) == (8_192, True)
+    assert data["headers"]["content-length"] == "200000"
+
+
 async def test_a_packed_page_is_not_inflated() -> None:
     """A server that packs against our wish is hashed as it came: no bomb can burst here."""
     packed = gzip.compress(b"<title>bomb</title>" + b"\0" * 10_000_000)

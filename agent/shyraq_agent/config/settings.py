@@ -126,7 +126,8 @@ class TargetSettings:
     """One thing to measure."""
 
     target: str
-    """A URL (probe web), host:port (probe tls) or a bare name (probe dns)."""
+    """A URL (probe web), host:port (probe tls), tcp://host:port (probe tcp, for what speaks no
+    TLS) or a bare name (probe dns)."""
     category: str = ""
     """Category code of the Citizen Lab lists, such as NEWS; "" for none."""
     probes: tuple[Literal["dns", "tcp", "tls", "web"], ...] = ()

@@ -33,6 +33,6 @@ PROBES: Final[Mapping[str, Probe]] = MappingProxyType(
 """Probe by name, as it stands in a measurement's `probe`."""
 
 PROBE_OF_KIND: Final[Mapping[TargetKind, str]] = MappingProxyType(
-    {"url": "web", "endpoint": "tls", "name": "dns"}
+    {"url": "web", "endpoint": "tls", "listener": "tcp", "name": "dns"}
 )
 """The probe that a target gets when no other is asked for."""

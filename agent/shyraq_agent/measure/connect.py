@@ -6,6 +6,7 @@ and a reset stay two things.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +14,9 @@ from shyraq_agent.measure.step import Notes
 from shyraq_wire.report import Json
 
 _MAX_SAMPLES: Final = 64
-_READ_BYTES: Final = 16 * 1024
+_READ_BYTES: Final = 8 * 1024
+_RECEIVE_BUFFER_BYTES: Final = 8 * 1024
+"""The kernel doubles it (socket(7)); a certificate chain fits."""
 
 
 class Stream:
@@ -72,6 +75,9 @@ class Stream:
 async def connect(address: str, port: int) -> Stream:
     """A connection to an address that the policy has let pass.
 
+    Its receive buffer is small, so that a server cannot put much more on the host's line than
+    is read.
+
     Args:
         address: One IP address, never a name.
         port: 1 to 65535.
@@ -79,5 +85,13 @@ async def connect(address: str, port: int) -> Stream:
     Raises:
         OSError: It cannot be made.
     """
-    reader, writer = await asyncio.open_connection(address, port)
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+        reader, writer = await asyncio.open_connection(sock=made, limit=_READ_BYTES)
+    except BaseException:
+        made.close()
+        raise
     return Stream(reader, writer)

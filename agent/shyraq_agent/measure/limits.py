@@ -36,7 +36,10 @@ class Limits:
     ladder_ms: int = 8_000
     """One rung: half for the connect and half for the ServerHello, or all of it for an echo."""
     body_bytes: int = 64 * 1024
-    """Read of one page."""
+    """Read of one page that came in clear text, where a forged one must be told from the real."""
+    verified_body_bytes: int = 8 * 1024
+    """Read of one page that came over a verified connection: nobody on the way can have changed
+    it, so status, size as announced and title say all, and the host's budget is spared."""
     redirects: int = 10
     """Followed from one target."""
     addresses_per_family: int = 2

@@ -3,8 +3,8 @@
 httpx names the URL and the headers, h11 (the HTTP/1.1 machine inside httpx) reads the answer;
 neither opens a socket, follows a redirect, keeps a cookie, or reads a proxy from the environment.
 httpx itself is not let to connect: its errors do not tell a TCP time-out from a TLS one. A page is
-read up to `Limits.body_bytes`; its hash, size and title are kept, and its text only when it
-is short. The content is asked for unpacked, so nothing here inflates anything. Noted:
+read up to a limit; the hash, size and title of what was read are kept, and its text only when it is
+short. The content is asked for unpacked, so nothing here inflates anything. Noted:
 
     status, http_version, header_names, headers (a few values)
     body_sha256, body_size_bytes, body_truncated, title, body (up to 1 KiB)

@@ -1,9 +1,10 @@
 """What is measured: targets from lists and configuration, and the rungs of the ladder.
 
-A target is written in one of three ways, and the way says which probe it is for:
+A target is written in one of four ways, and the way says which probe it is for:
 
     https://orda.kz/          url        fetched step by step (probe `web`)
-    orda.kz:443               endpoint   connect and handshake (probes `tcp`, `tls`)
+    orda.kz:443               endpoint   connect, handshake and certificate (probe `tls`)
+    tcp://149.154.167.51:443  listener   connect only: it speaks no TLS (probe `tcp`)
     orda.kz                   name       asked of every resolver (probe `dns`)
 
 Lists are CSV in the Citizen Lab's columns: url, category_code, category_description,
@@ -23,7 +24,7 @@ import httpx
 
 from shyraq_wire.report import Tier
 
-TargetKind = Literal["url", "endpoint", "name"]
+TargetKind = Literal["url", "endpoint", "listener", "name"]
 
 Proof = Literal["tls", "echo", "dns", "ping"]
 """What shows that a rung's endpoint is alive. `tls`: a ServerHello. `echo`: our own nonce came
@@ -42,6 +43,7 @@ COLUMNS: Final = (
 MAX_RUNGS: Final = 24
 """A lookup, a connect and a hello each, at two addresses of a few, fit one measurement."""
 
+_LISTENER: Final = "tcp://"
 _MAX_TEXT_LENGTH = 2048
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -100,28 +102,31 @@ def parse_target(text: str, *, category: str = "") -> Target:
     """The target that a text names.
 
     Args:
-        text: A URL with http or https, host:port (IPv6 in brackets), or a bare name.
+        text: A URL with http or https, host:port (IPv6 in brackets), the same after tcp://, or a
+            bare name.
         category: Category code to keep beside it.
 
     Raises:
-        ValueError: None of the three; the text says what is wrong and what would be right.
+        ValueError: None of the four; the text says what is wrong and what would be right.
     """
     if not text or len(text) > _MAX_TEXT_LENGTH:
         raise ValueError(f"a target has 1 to {_MAX_TEXT_LENGTH} characters")
     if any(each.isspace() or not each.isprintable() for each in text):
         raise ValueError("a target has no spaces or control characters")
-    if "://" in text:
+    kind: TargetKind = "listener" if text.startswith(_LISTENER) else "endpoint"
+    place = text.removeprefix(_LISTENER)
+    if "://" in place:
         host, port = split_url(text)
         return Target(text=text, kind="url", host=host, port=port, category=category)
-    parsed = _parse(f"//{text}")
+    parsed = _parse(f"//{place}")
     if parsed.path not in ("", "/") or parsed.query or parsed.fragment or parsed.userinfo:
         raise ValueError("write https://host/path for a page, host:port or a name for the rest")
     host = check_host(parsed.raw_host.decode("ascii"))
     if parsed.port is None:
-        if _is_address(host):
-            raise ValueError("an address needs a port: 192.0.2.1:443 or [2001:db8::1]:443")
+        if kind == "listener" or _is_address(host):
+            raise ValueError("a port is due, as in 192.0.2.1:443 or [2001:db8::1]:443")
         return Target(text=text, kind="name", host=host, port=None, category=category)
-    return Target(text=text, kind="endpoint", host=host, port=_port(parsed.port), category=category)
+    return Target(text=text, kind=kind, host=host, port=_port(parsed.port), category=category)
 
 
 def split_url(url: str) -> tuple[str, int]:

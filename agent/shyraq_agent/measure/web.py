@@ -94,7 +94,7 @@ async def _open(hop: _Hop, address: str, opened: list[tuple[str, ByteStream]]) -
     stream = await open_stream(hop.record, address, port, hop.edges, about=about)
     if stream is None:
         return
-    if not hop.url.lower().startswith("https:"):
+    if not _is_secure(hop):
         opened.append((address, stream))
         return
     place: About = {"address": address, "port": port, **about}
@@ -104,19 +104,24 @@ async def _open(hop: _Hop, address: str, opened: list[tuple[str, ByteStream]]) -
 
 
 async def _request(hop: _Hop, address: str, stream: ByteStream) -> Page | None:
+    limits = hop.edges.limits
+
     async def action(notes: Notes) -> Page:
         return await fetch(
             stream,
             hop.url,
             method="GET",
-            max_body_bytes=hop.edges.limits.body_bytes,
+            max_body_bytes=limits.verified_body_bytes if _is_secure(hop) else limits.body_bytes,
             elapsed_ms=hop.edges.stopwatch.elapsed_ms,
             notes=notes,
         )
 
     facts: About = {"url": hop.url, "method": "GET", "address": address, "depth": hop.depth}
-    limit_ms = hop.edges.limits.request_ms
-    return await hop.record.attempt("request", action, limit_ms=limit_ms, about=facts)
+    return await hop.record.attempt("request", action, limit_ms=limits.request_ms, about=facts)
+
+
+def _is_secure(hop: _Hop) -> bool:
+    return hop.url.lower().startswith("https:")
 
 
 def _follow(hop: _Hop, location: str, visited: set[str]) -> str | None:
