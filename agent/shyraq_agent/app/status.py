@@ -45,12 +45,13 @@ async def serve_status(
             writer.close()
 
     with _reachable(directory) as path:
+        await asyncio.to_thread(_remove, path)  # a killed predecessor's
         server = await asyncio.start_unix_server(answer, path=path)
         try:
             yield
         finally:
             server.close()
-            _remove(path)
+            await asyncio.to_thread(_remove, path)
 
 
 def ask_status(directory: Path) -> Mapping[str, Json]:
