@@ -81,7 +81,7 @@ def measurements(connection: sqlite3.Connection, wanted: Filter) -> Iterator[tup
         f"WHERE {limits or '1'} ORDER BY m.started_ms DESC LIMIT :limit"
     )
     names = ("node", "isp", "region", "probe", "target", "since_ms", "until_ms", "limit")
-    yield from connection.execute(query, {name: getattr(wanted, name) for name in names})
+    return connection.execute(query, {name: getattr(wanted, name) for name in names})
 
 
 def counters(connection: sqlite3.Connection, node: str | None = None) -> Mapping[str, int]:
