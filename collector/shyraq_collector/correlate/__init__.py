@@ -6,9 +6,10 @@
 `lattice`   the fixed tree of groups of one country, with their counts
 `edge`      test: too many lines fell at once
 `level`     test: too many lines are down, whenever they fell
-`quality`   test: rates and round trips against the same hours of the day
-`target`    test: one target fails for one network
-`health`    is it us? canaries, holds, how far the past may be judged
+`target`    test: one target fails for one network; rates against the same hours of the day
+`watch`     canaries and controls as one stream
+`health`    is it us? holds, how far the past may be judged
+`growth`    score, scope and onset of any set of fallen lines
 `scope`     the narrowest set of networks, regions and access that explains who is down
 `finding`   what a test found in a group
 

@@ -7,7 +7,8 @@ ln((θ + (1-θ)q) / q), q being the chance that it fell on its own; a line that 
 denominator is frozen just before onset. A site counts once in each group.
 
 The score is the best over windows and alternatives, less a price for the longer windows; the rest
-of the price of taking the best is in the thresholds (see `finding`). Not here: slow roll-outs, which fit no window (`level`).
+of the price of taking the best is in the thresholds (see `finding`). Not here: slow roll-outs,
+which fit no window (`level`).
 """
 
 import math

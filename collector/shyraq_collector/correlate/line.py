@@ -73,6 +73,7 @@ class Line:
         nodes: How many nodes speak for it.
         lag_s: How late its newest arrival was.
         tiny_s: Shorter gaps are doubles and bursts, not habit.
+        elsewhere: Seen in another network than the registered one: counts nowhere meanwhile.
         case: Id of the incident that has claimed it, if any; learning is frozen meanwhile.
     """
 
@@ -93,6 +94,7 @@ class Line:
     changes: int = 0
     repeats: int = 0
     excused_until: Instant = NEVER
+    elsewhere: bool = False
     case: str | None = None
     bucket: int | None = None
     recent: list[float] = field(default_factory=list)

@@ -262,7 +262,8 @@ class Roster:
             line.changes += 1
         if math.isfinite(gap) and line.case is None and line.state != "absent":
             self._collect(line, gap)
-        if line.state != "up" and (line.learned or self.countries[line.key.country].is_panel):
+        ripe = line.learned or self.countries[line.key.country].is_panel
+        if line.state != "up" and ripe and not line.elsewhere:
             self.move(line, "up")
 
     def _account(self, line: Line, at: Instant, gap: float) -> None:

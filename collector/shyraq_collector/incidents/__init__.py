@@ -2,6 +2,12 @@
 
 `lifecycle`  the states and the table of transitions
 `case`       one incident in the making: who belongs to it, how deep it is, what has been said
+`story`      what is told of the lines that fell: scope, onset, which lines are claimed
+`depth`      how deep an open case is, and its way back
+`targets`    blocking and throttling, from verdicts and quality
+`explain`    why: lines, test, score against time, as text and picture
+`now`        every group as it stands
+`codec`, `snapshot`  the memory as bytes
 `cause`      what is proven of the cause, and when back-fill may revise it
 `tracker`    one country, judged at each tick: findings become cases, cases move on
 `engine`     the whole: words in, ticks, timeline entries out, snapshots

@@ -24,6 +24,7 @@ from shyraq_collector.facts.incidents import (
     Scope,
     State,
 )
+from shyraq_collector.facts.signals import OutsideWord, Reach
 from shyraq_collector.incidents.lifecycle import FINAL, OPEN, Event, step
 
 TRACE_MAX = 400
@@ -58,7 +59,8 @@ class Case:
         back_since: Since when enough lines are back for a restoration; None while they are not.
         half_back_since: Since when half of them are back.
         told_down: Depth when the scope was last told.
-        words: What back-fill said of each line's silence: True where it reached something.
+        words: What each line said it reached while it was silent for us.
+        outside: What an outside source or a second rendezvous said.
         news: Words came since the cause was last weighed.
         just_restored: It was restored since the cause was last weighed.
         spools: Back-fill has been seen in this fleet: its absence means something.
@@ -89,7 +91,8 @@ class Case:
     grown_at: Instant = -math.inf
     back_since: Instant | None = None
     half_back_since: Instant | None = None
-    words: dict[Line, bool] = field(default_factory=dict)
+    words: dict[Line, Reach] = field(default_factory=dict)
+    outside: OutsideWord | None = None
     news: bool = False
     just_restored: bool = False
     spools: bool = False

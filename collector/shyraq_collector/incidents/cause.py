@@ -6,22 +6,27 @@
 | one region on all its networks | unknown, until spools tell power from network |
 | the whole country | cut-off: nothing reaches us, and that is all that is proven |
 | back-fill: spools stop at onset | power |
-| back-fill: spools go on, nodes reached something | border (whole country), network (a region) |
-| back-fill: spools go on, nodes reached nothing | isp, network |
+| back-fill: spools go on and reached nothing | network (isp where one network is the scope) |
+| back-fill: domestic tiers alive, abroad dead | domestic-only; only official sites: white-list |
+| back-fill: abroad was reached, only we were not | border |
+| an outside source, or a second rendezvous | national, border, isp or power, as it says |
 
 "Ordered" is never a cause.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Final, assert_never
 
 from shyraq_collector.correlate.line import Line
-from shyraq_collector.correlate.roster import Late
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Cause, Entry, Grade, Scope
+from shyraq_collector.facts.signals import Reach
 from shyraq_collector.incidents.case import Case
 
 DECIDED_SHARE = 2.0 / 3.0
 TELLERS_MIN = 2
+WIDTHS: Final[dict[Reach, int]] = {"nowhere": 0, "white_list": 1, "domestic": 2, "everywhere": 3}
 
 
 def first_cause(scope: Scope) -> Cause:
@@ -46,10 +51,15 @@ def first_grade(lines: Iterable[Line]) -> Grade:
     return "B" if len(sites) >= 2 else "C"
 
 
-def listen(case: Case, late: Late) -> None:
-    """Keep what a line says of its own silence, once it can: only words from inside the cut."""
-    if late.line in case.base_set and late.at >= case.onset.earliest:
-        case.words[late.line] = case.words.get(late.line, False) or late.up
+def listen(case: Case, line: Line, at: Instant, reach: Reach) -> None:
+    """Keep what a line says it reached during its silence; the widest reach stands."""
+    if at < case.onset.earliest or case.kind != "outage" or line not in case.base_set:
+        return
+    if at > (case.restored_at or at):
+        return
+    before = case.words.get(line)
+    if before is None or WIDTHS[reach] > WIDTHS[before]:
+        case.words[line] = reach
         case.news = True
 
 
@@ -64,19 +74,37 @@ def revise(case: Case, now: Instant, at: Instant) -> list[Entry]:
         return []
     case.cause = cause
     note = f"back-fill of {len(case.words)} lines decides the cause"
+    if case.outside not in {None, "none"}:
+        note = "an outside source decides the cause"
     return [case.say("revise", at=now, published_at=at, note=note)]
 
 
 def _revised(case: Case) -> Cause:
-    told = len(case.words)
+    if case.outside is not None and case.outside != "none":
+        return case.outside
+    told = Counter(case.words.values())
     back = sum(line.state == "up" for line in case.base)
     if back < max(TELLERS_MIN, len(case.base) / 2.0):
         return case.cause
-    if told >= DECIDED_SHARE * back:
-        reached = sum(case.words.values())
-        if case.scope.level == "nation":
-            return "border" if 2 * reached >= told else "network"
-        return "isp" if case.scope.level in {"isp", "cell"} else "network"
-    if case.state == "restored" and case.spools and back - told >= DECIDED_SHARE * back:
+    if told.total() >= DECIDED_SHARE * back:
+        return _reached(case, told)
+    silent = back - told.total()
+    if case.state == "restored" and case.spools and silent >= DECIDED_SHARE * back:
         return "power" if case.scope.level in {"region", "nation"} else case.cause
     return case.cause
+
+
+def _reached(case: Case, told: Counter[Reach]) -> Cause:
+    """The cause by what most of the lines that told could reach."""
+    reach, _ = max(told.items(), key=lambda item: (item[1], WIDTHS[item[0]]))
+    match reach:
+        case "domestic":
+            return "domestic-only"
+        case "white_list":
+            return "white-list"
+        case "everywhere" if case.scope.level == "nation":
+            return "border"
+        case "everywhere" | "nowhere":
+            return "isp" if case.scope.level in {"isp", "cell"} else "network"
+        case _:
+            assert_never(reach)

@@ -28,10 +28,18 @@ from shyraq_collector.facts.incidents import (
     Interval,
     Scope,
 )
-from shyraq_collector.facts.signals import Absence
+from shyraq_collector.facts.signals import (
+    Absence,
+    LadderWord,
+    OutsideWord,
+    QualitySample,
+    TargetWord,
+)
 from shyraq_collector.incidents.case import Case, incident_id
+from shyraq_collector.incidents.explain import Explanation, explain
 from shyraq_collector.incidents.now import group_statuses
-from shyraq_collector.incidents.snapshot import freeze, thaw
+from shyraq_collector.incidents.snapshot import Parts, freeze, thaw
+from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
 
 BLIND_SHARE = 0.5
@@ -59,6 +67,7 @@ class Engine:
         self.roster = Roster(pace=pace, cadence_s=cadence_s)
         self.health = Health()
         self._trackers: dict[str, Tracker] = {}
+        self._targets: dict[str, TargetTracker] = {}
         self._faults: list[Case] = []
         for placement in placements:
             self.place(placement)
@@ -71,6 +80,7 @@ class Engine:
         for code, country in self.roster.countries.items():
             if code not in self._trackers:
                 self._trackers[code] = Tracker(self.roster, country, self.pace)
+                self._targets[code] = TargetTracker(country)
 
     def forget(self, node: NodeId) -> None:
         """Take a node out for good."""
@@ -112,6 +122,42 @@ class Engine:
         """Our own side stumbled in [since, at]: silence of that time proves nothing for a hold."""
         self.health.hold(self.roster, at=at, since=since, pace=self.pace)
 
+    def moved(self, node: NodeId, *, elsewhere: bool) -> None:
+        """A node's uplink was seen in another network than the registered one, or back in it."""
+        line = self.roster.line(node)
+        line.elsewhere = elsewhere
+        if elsewhere and not line.watcher:
+            self.roster.leave_out([line])
+
+    def ladder(self, word: LadderWord) -> None:
+        """What a node could reach at some time of its silence."""
+        line = self.roster.line(word.node)
+        tracker = self._trackers.get(line.key.country)
+        if tracker is not None:
+            tracker.hear_reach(line, word.at, word.reach)
+
+    def verdict(self, word: TargetWord) -> None:
+        """A verdict that holds against its control."""
+        line = self.roster.line(word.node)
+        targets = self._targets.get(line.key.country)
+        if targets is not None and not line.watcher:
+            targets.book.say(line, word.target, word.state, word.at)
+
+    def quality(self, sample: QualitySample) -> None:
+        """A rate, handshake time or round trip, judged against the line's own past."""
+        line = self.roster.line(sample.node)
+        targets = self._targets.get(line.key.country)
+        if targets is not None and not line.watcher:
+            state = targets.qualities.judge(line, sample, self.pace)
+            targets.book.say(line, sample.target, state, sample.at)
+
+    def outside(self, incident: str, word: OutsideWord) -> None:
+        """What a second rendezvous or an outside source says of an incident."""
+        for tracker in self._trackers.values():
+            for case in tracker.cases:
+                if case.id == incident:
+                    case.outside, case.news = word, True
+
     # -- judging -----------------------------------------------------------------------------------
 
     def tick(self, at: Instant, *, watermark: Instant | None = None) -> list[Entry]:
@@ -133,11 +179,12 @@ class Engine:
         for late in self.roster.late:
             tracker = self._trackers.get(late.line.key.country)
             if tracker is not None:
-                tracker.hear_late(late)
+                tracker.hear_reach(late.line, late.at, "everywhere" if late.up else "nowhere")
         self.roster.late.clear()
         watched = self.roster.watch.beats or self.roster.watch.logs
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
+            said += self._targets[code].judge(now, at, self.pace)
         return said
 
     def _own_fault(self, at: Instant) -> list[Entry]:
@@ -188,7 +235,7 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """Everything learned and said, as JSON; the same memory gives the same bytes."""
-        return freeze(self.roster, self.health, self._trackers, self._faults)
+        return freeze(self._parts())
 
     def restore(self, snapshot: bytes) -> None:
         """Take over a snapshot; the engine must be new, with the placements of today.
@@ -198,15 +245,39 @@ class Engine:
         Raises:
             ValueError: Not a snapshot, or of another version: start with an empty memory.
         """
-        thaw(snapshot, self.roster, self.health, self._trackers, self._faults)
+        thaw(snapshot, self._parts())
+
+    def _parts(self) -> Parts:
+        return Parts(
+            roster=self.roster,
+            health=self.health,
+            trackers=self._trackers,
+            targets=self._targets,
+            faults=self._faults,
+        )
 
     # -- answers -----------------------------------------------------------------------------------
 
     def incidents(self) -> list[Incident]:
         """Every incident of this memory, oldest first."""
-        cases = [case for code in sorted(self._trackers) for case in self._trackers[code].cases]
-        cases += self._faults
-        return [c.summary() for c in sorted(cases, key=lambda c: (c.suspected_at, c.id))]
+        cases = sorted(self._cases(), key=lambda case: (case.suspected_at, case.id))
+        return [case.summary() for case in cases]
+
+    def why(self, incident: str) -> Explanation:
+        """Which lines, which test, which score against time.
+
+        Raises:
+            KeyError: No such incident in this memory.
+        """
+        for case in self._cases():
+            if case.id == incident:
+                return explain(case)
+        raise KeyError(incident)
+
+    def _cases(self) -> list[Case]:
+        outages = [case for tracker in self._trackers.values() for case in tracker.cases]
+        others = [case for targets in self._targets.values() for case in targets.cases]
+        return outages + others + self._faults
 
     def groups(self) -> list[GroupStatus]:
         """Every group of every country as it stands now."""

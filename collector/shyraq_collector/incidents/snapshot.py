@@ -7,34 +7,54 @@ wheel). A snapshot of another version is refused, never guessed at.
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.lattice import GroupKey
 from shyraq_collector.correlate.line import Line, Pooled
 from shyraq_collector.correlate.roster import Country, Roster
+from shyraq_collector.correlate.target import QualityBook, TargetBook
 from shyraq_collector.facts.fleet import LineKey
 from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.codec import Find, decode, encode
+from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
 
-VERSION = 1
+VERSION = 2
 PLACED = frozenset({"key", "watcher", "nodes", "groups"})
 KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
 OF_WATCH = ("newest", "gaps", "leash_s", "stumbles")
 OF_COUNTRY = ("beat_s", "changed", "pooled_at")
 
 
-def freeze(
-    roster: Roster, health: Health, trackers: Mapping[str, Tracker], faults: list[Case]
-) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The engine's parts that remember.
+
+    Attributes:
+        roster: Lines and groups.
+        health: Our own eyes.
+        trackers: Outages, by country.
+        targets: Blocking and throttling, by country.
+        faults: Our own faults.
+    """
+
+    roster: Roster
+    health: Health
+    trackers: Mapping[str, Tracker]
+    targets: Mapping[str, TargetTracker]
+    faults: list[Case]
+
+
+def freeze(parts: Parts) -> bytes:
     """The memory as JSON bytes."""
+    roster = parts.roster
     memory = {
         "version": VERSION,
         "wheel_at": roster.wheel_at,
         "spools": roster.spools,
-        "health": encode(health),
+        "health": encode(parts.health),
         "watch": {name: getattr(roster.watch, name) for name in OF_WATCH},
         "watchers": {node: _of_line(line) for node, line in roster.watch.lines.items()},
         "countries": {code: _of_country(c) for code, c in roster.countries.items()},
@@ -44,20 +64,18 @@ def freeze(
                 "judged_to": tracker.judged_to,
                 "cases": encode(tracker.cases),
             }
-            for code, tracker in trackers.items()
+            for code, tracker in parts.trackers.items()
         },
-        "faults": encode(faults),
+        "targets": {
+            code: [encode(t.book), encode(t.qualities), encode(t.cases)]
+            for code, t in parts.targets.items()
+        },
+        "faults": encode(parts.faults),
     }
     return json.dumps(memory, separators=(",", ":"), sort_keys=True).encode()
 
 
-def thaw(
-    data: bytes,
-    roster: Roster,
-    health: Health,
-    trackers: Mapping[str, Tracker],
-    faults: list[Case],
-) -> None:
+def thaw(data: bytes, parts: Parts) -> None:
     """Fill a new engine's parts from a snapshot.
 
     Raises:
@@ -66,27 +84,42 @@ def thaw(
     memory = json.loads(data)
     if not isinstance(memory, dict) or memory.get("version") != VERSION:
         raise ValueError(f"not a snapshot of version {VERSION}")
+    roster = parts.roster
     find = _finder(roster)
-    kept: Health = decode(Health, memory["health"], find)
-    for field in fields(Health):
-        setattr(health, field.name, getattr(kept, field.name))
+    _to_watch(roster, memory)
+    for code, words in memory["countries"].items():
+        if code in roster.countries:
+            _to_country(roster.countries[code], words, find)
+    _copy(decode(Health, memory["health"], find), parts.health)
+    for code, words in memory["trackers"].items():
+        if code in parts.trackers:
+            tracker = parts.trackers[code]
+            tracker.quiet_s, tracker.judged_to = words["quiet_s"], words["judged_to"]
+            tracker.cases[:] = decode(list[Case], words["cases"], find)
+    for code, (book, qualities, cases) in memory["targets"].items():
+        if code in parts.targets:
+            _copy(decode(TargetBook, book, find), parts.targets[code].book)
+            _copy(decode(QualityBook, qualities, find), parts.targets[code].qualities)
+            parts.targets[code].cases[:] = decode(list[Case], cases, find)
+    parts.faults[:] = decode(list[Case], memory["faults"], find)
+    roster.spools = memory["spools"]
+    roster.resume(memory["wheel_at"])
+
+
+def _copy(
+    source: Health | TargetBook | QualityBook, into: Health | TargetBook | QualityBook
+) -> None:
+    for field in fields(source):
+        setattr(into, field.name, getattr(source, field.name))
+
+
+def _to_watch(roster: Roster, memory: dict[str, Any]) -> None:
     for node, words in memory["watchers"].items():
         if node in roster.watch.lines:
             _to_line(roster.watch.lines[node], words)
     for name in OF_WATCH:
         setattr(roster.watch, name, memory["watch"][name])
     roster.watch.stumbles = [(begin, end) for begin, end in roster.watch.stumbles]
-    for code, words in memory["countries"].items():
-        if code in roster.countries:
-            _to_country(roster.countries[code], words, find)
-    for code, words in memory["trackers"].items():
-        if code in trackers:
-            trackers[code].quiet_s = words["quiet_s"]
-            trackers[code].judged_to = words["judged_to"]
-            trackers[code].cases[:] = decode(list[Case], words["cases"], find)
-    faults[:] = decode(list[Case], memory["faults"], find)
-    roster.spools = memory["spools"]
-    roster.resume(memory["wheel_at"])
 
 
 def _finder(roster: Roster) -> Find:

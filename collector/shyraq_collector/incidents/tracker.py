@@ -21,9 +21,10 @@ from shyraq_collector.correlate.growth import onset_of
 from shyraq_collector.correlate.level import level_findings, remember_quiet
 from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country, Late, Roster
+from shyraq_collector.correlate.roster import Country, Roster
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Entry, Evidence
+from shyraq_collector.facts.signals import Reach
 from shyraq_collector.incidents.case import Case, incident_id
 from shyraq_collector.incidents.cause import listen, revise
 from shyraq_collector.incidents.depth import follow
@@ -100,10 +101,10 @@ class Tracker:
         )
         return said
 
-    def hear_late(self, late: Late) -> None:
-        """A back-filled word: evidence for the cause of the case whose line it is."""
+    def hear_reach(self, line: Line, at: Instant, reach: Reach) -> None:
+        """What a line reached while it was silent: evidence for the cause of its case."""
         for case in self.cases:
-            listen(case, late)
+            listen(case, line, at, reach)
 
     def _findings(self, free: list[Line], now: Instant) -> list[Finding]:
         if len(free) < 3:

@@ -1,0 +1,202 @@
+"""Target test: does one target fail for the lines of one network, and not by chance?
+
+Input are verdicts that already hold against a control. For each (network, target, kind of
+interference) a line that says so adds evidence for each of its last three words in a row; a line
+that says ok subtracts. Words that are down or unknown are nobody's fault and count neither way. A
+word is forgotten after three of the line's usual gaps for that target, a day at most.
+
+The price for watching many pairs is added to the thresholds: the logarithm of their number.
+Quality samples become words as well: a rate under four tenths of its own median for this six-hour
+slot of the day, or a handshake or round trip more than two and a half times it, and outside four
+MADs, says `throttled`; a control that is just as slow takes the word back to unknown.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shyraq_collector.correlate.line import Line
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.facts.fleet import Instant
+from shyraq_collector.facts.signals import QualitySample, TargetState
+
+FALSE_WORD = 0.02
+"""Chance that a verdict says interference where there is none; controls have been applied."""
+
+TRUE_WORD = 0.85
+STREAK_MAX = 3
+KEPT_GAPS = 3.0
+SLOT_HOURS = 6.0
+SAMPLES_MIN = 12
+RATE_RATIO, TIME_RATIO, MADS = 0.4, 2.5, 4.0
+
+
+@dataclass(slots=True, kw_only=True)
+class TargetView:
+    """What one line last said of one target.
+
+    Attributes:
+        line: The line.
+        state: Newest word.
+        streak: How many words in a row said the same.
+        since: First word of the streak.
+        at: Newest word.
+        gap_s: Its usual gap for this target.
+    """
+
+    line: Line
+    state: TargetState
+    streak: int
+    since: Instant
+    at: Instant
+    gap_s: float
+
+    def says(self, state: TargetState, at: Instant) -> None:
+        """Take one more word."""
+        self.gap_s += 0.3 * (max(at - self.at, 0.0) - self.gap_s) if self.gap_s else at - self.at
+        if state == self.state:
+            self.streak += 1
+        else:
+            self.state, self.streak, self.since = state, 1, at
+        self.at = at
+
+    def gain(self, state: TargetState) -> float:
+        """Nats this line gives for an interference of that state."""
+        if self.state == state:
+            return math.log(TRUE_WORD / FALSE_WORD) * min(self.streak, STREAK_MAX)
+        if self.state == "ok":
+            return math.log((1.0 - TRUE_WORD) / (1.0 - FALSE_WORD))
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFinding:
+    """One network and one target at one judged instant.
+
+    Attributes:
+        isp: The network.
+        target: The target.
+        state: blocked or throttled.
+        score: In nats, after the price for the number of pairs.
+        eligible: Lines of the network with a word that counts.
+        lines: Those that say so.
+        repeated: The longest streak among them.
+        since: Begin of the oldest streak.
+    """
+
+    isp: str
+    target: str
+    state: TargetState
+    score: float
+    eligible: int
+    lines: tuple[Line, ...]
+    repeated: int
+    since: Instant
+
+
+@dataclass(slots=True)
+class TargetBook:
+    """All newest words of one country, by (network, target)."""
+
+    views: dict[tuple[str, str], dict[Line, TargetView]] = field(default_factory=dict)
+
+    def say(self, line: Line, target: str, state: TargetState, at: Instant) -> None:
+        """One verdict; words without a network say nothing of a network."""
+        if line.key.isp is None or state in {"down", "unknown"}:
+            return
+        views = self.views.setdefault((line.key.isp, target), {})
+        if line in views:
+            views[line].says(state, at)
+        else:
+            views[line] = TargetView(line=line, state=state, streak=1, since=at, at=at, gap_s=0.0)
+
+    def forget(self, now: Instant, pace: Pace) -> None:
+        """Drop words that are too old to speak for now."""
+        for key in list(self.views):
+            views = self.views[key]
+            for line in list(views):
+                kept_s = min(KEPT_GAPS * (views[line].gap_s or pace.hour_s), pace.day_s)
+                if now - views[line].at > max(kept_s, pace.hour_s):
+                    del views[line]
+            if not views:
+                del self.views[key]
+
+    def findings(self, floor: float) -> list[TargetFinding]:
+        """Every (network, target) whose score passes `floor`, best first."""
+        price = math.log(max(len(self.views), 1))
+        found = [
+            finding
+            for (isp, target), views in self.views.items()
+            for state in ("blocked", "throttled")
+            if (finding := _find(isp, target, state, list(views.values()), price)) is not None
+            and finding.score >= floor
+        ]
+        return sorted(found, key=lambda f: (-f.score, f.isp, f.target, f.state))
+
+
+def _find(
+    isp: str, target: str, state: TargetState, views: Iterable[TargetView], price: float
+) -> TargetFinding | None:
+    views = list(views)
+    saying = [view for view in views if view.state == state]
+    if not saying:
+        return None
+    return TargetFinding(
+        isp=isp,
+        target=target,
+        state=state,
+        score=sum(view.gain(state) for view in views) - price,
+        eligible=len(views),
+        lines=tuple(view.line for view in saying),
+        repeated=max(view.streak for view in saying),
+        since=min(view.since for view in saying),
+    )
+
+
+@dataclass(slots=True)
+class Usual:
+    """Running median and MAD of the logarithm of one quantity, by stochastic steps."""
+
+    median: float = 0.0
+    mad: float = 0.3
+    count: int = 0
+
+    def distance(self, value: float) -> float:
+        """How many MADs the logarithm of `value` lies above the median."""
+        return (math.log(value) - self.median) / max(self.mad, 0.05)
+
+    def learn(self, value: float) -> None:
+        """Take one quiet value."""
+        log = math.log(value)
+        if self.count == 0:
+            self.median = log
+        self.count += 1
+        step = max(self.mad, 0.05) * max(0.1, 1.0 / self.count)
+        self.median += math.copysign(step, log - self.median)
+        self.mad += math.copysign(0.1 * step, abs(log - self.median) - self.mad)
+
+
+@dataclass(slots=True)
+class QualityBook:
+    """What is usual for each line, metric, target and six-hour slot of the day."""
+
+    usual: dict[tuple[str, str, str, int], Usual] = field(default_factory=dict)
+
+    def judge(self, line: Line, sample: QualitySample, pace: Pace) -> TargetState:
+        """One sample against the same slot's past: ok, throttled, or unknown while learning."""
+        slot = int(sample.at % pace.day_s // (SLOT_HOURS * pace.hour_s))
+        key = (repr(tuple(line.key)), sample.metric, sample.target, slot)
+        usual = self.usual.setdefault(key, Usual())
+        if usual.count < SAMPLES_MIN:
+            usual.learn(sample.value)
+            return "unknown"
+        distance = usual.distance(sample.value)
+        ratio = sample.value / math.exp(usual.median)
+        if sample.metric == "rate_bps":
+            slow = ratio < RATE_RATIO and distance < -MADS
+        else:
+            slow = ratio > TIME_RATIO and distance > MADS
+        if slow:
+            return "throttled"
+        usual.learn(sample.value)
+        return "ok"
