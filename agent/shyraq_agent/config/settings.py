@@ -184,7 +184,11 @@ class LimitSettings:
     ladder_ms: int = field(default=Limits().ladder_ms, metadata=bounds(1, Limits().ladder_ms))
     """Milliseconds for one rung of the ladder."""
     body_bytes: int = field(default=Limits().body_bytes, metadata=bounds(1, Limits().body_bytes))
-    """Bytes read of one page."""
+    """Bytes read of a page that came in clear text, where a forged one must be recognised."""
+    verified_body_bytes: int = field(
+        default=Limits().verified_body_bytes, metadata=bounds(1, Limits().verified_body_bytes)
+    )
+    """Bytes read of a page that came over a verified connection, which nobody has changed."""
     redirects: int = field(default=Limits().redirects, metadata=bounds(1, Limits().redirects))
     """Redirects followed from one URL."""
     addresses_per_family: int = field(
