@@ -2,6 +2,7 @@
 
 `pace`      every time threshold, as one frozen value
 `line`      one line: its learned habit, its drop rate, what it is worth as evidence
+`country`   the lines of one country, and what is usual among them
 `roster`    all lines: arrivals in, transitions up → missing → absent out
 `lattice`   the fixed tree of groups of one country, with their counts
 `edge`      test: too many lines fell at once

@@ -14,10 +14,10 @@ which fit no window (`level`).
 import math
 from collections.abc import Iterable
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.finding import LINES_MIN, Finding
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country
 from shyraq_collector.facts.fleet import Instant
 
 WINDOW_BEATS = (2.0, 10.0, 60.0)

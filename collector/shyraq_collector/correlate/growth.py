@@ -6,6 +6,7 @@ Used when a group is suspicious and again each time an incident grows. Not here:
 import math
 from collections.abc import Iterable, Sequence
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import GONE_SHARES, WINDOW_BEATS
 from shyraq_collector.correlate.finding import (
     DOWN_SHARE_MIN,
@@ -15,7 +16,6 @@ from shyraq_collector.correlate.finding import (
 from shyraq_collector.correlate.level import PRIOR_SPREAD, log_tail
 from shyraq_collector.correlate.line import PRIOR_SHARE, Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country
 from shyraq_collector.correlate.scope import Box, best_box, count_cells, name_scope
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Interval, Scope

@@ -13,11 +13,11 @@ yet: street feeders, a provider's night. Quiet means: nothing suspected in the c
 import math
 from collections.abc import Iterable
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, LINES_MIN, Finding
 from shyraq_collector.correlate.lattice import Group
 from shyraq_collector.correlate.line import PRIOR_SHARE, Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country
 from shyraq_collector.facts.fleet import Instant
 
 PRIOR_SPREAD = 0.03

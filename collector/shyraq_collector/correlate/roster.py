@@ -15,64 +15,18 @@ Not here: scores (`edge`, `level`), incidents.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from shyraq_collector.correlate.lattice import Lattice
-from shyraq_collector.correlate.line import NEVER, Line, LineState, Pooled, pool
+from shyraq_collector.correlate.country import Country, Late
+from shyraq_collector.correlate.line import NEVER, Line, LineState, pool
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.watch import Watch
-from shyraq_collector.facts.fleet import Instant, LineKey, NodeId, Placement
-
-PANEL_SHARE = 0.25
-"""From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
+from shyraq_collector.facts.fleet import Instant, NodeId, Placement
 
 RIPE_HOURS = 6.0
 """Where `down` words come, a line heard so long ago without a habit speaks only of changes."""
 
 STALE_LEASHES = 3.0
 """A panel that has not sampled a line for so many leashes no longer knows it."""
-
-
-class Late(NamedTuple):
-    """A back-filled word: what was true at `at`, known only at `known_at`."""
-
-    line: Line
-    at: Instant
-    known_at: Instant
-    up: bool
-
-
-@dataclass(slots=True)
-class Country:
-    """The lines of one country.
-
-    Attributes:
-        code: ISO code.
-        pooled: What its lines do on average.
-        beat_s: Its usual gap between words, at least one heartbeat.
-        lattice: Its groups.
-        lines: By key, in the order they were placed.
-        missing: Those missing now, claimed or not, in the order they fell.
-        explicit: How many give `down` words.
-        changed: Something happened since the country was last judged.
-        pooled_at: When `pooled` and `beat_s` were last renewed.
-    """
-
-    code: str
-    pooled: Pooled
-    beat_s: float
-    lattice: Lattice = field(default_factory=Lattice)
-    lines: dict[LineKey, Line] = field(default_factory=dict)
-    missing: dict[LineKey, Line] = field(default_factory=dict)
-    explicit: int = 0
-    changed: bool = False
-    pooled_at: Instant = NEVER
-
-    @property
-    def is_panel(self) -> bool:
-        """Whether enough lines give `down` words that one `up` is already a state."""
-        return self.explicit >= max(3.0, PANEL_SHARE * len(self.lines))
 
 
 class Roster:
@@ -193,7 +147,9 @@ class Roster:
         self.wheel_at = max(self.wheel_at, last + 1)
         for country in self.countries.values():
             if horizon - country.pooled_at >= self.pace.hour_s:
-                self._renew(country, horizon)
+                self._let_chronic_go(country, horizon)
+                self._let_logged_ripen(country, horizon)
+                country.renew(horizon, self.pace)
 
     def excuse(self, since: Instant, until: Instant) -> None:
         """Silence that began after `since` proves nothing before `until`: a fault of our own."""
@@ -323,32 +279,18 @@ class Roster:
         line.bucket = bucket
         self._wheel.setdefault(bucket, []).append(line)
 
-    def _renew(self, country: Country, horizon: Instant) -> None:
-        """Once an hour: averages, the country's usual gap, and the chronic absentees."""
-        chronic: Iterable[Line] = [
-            line
-            for line in country.missing.values()
-            if line.case is None and horizon - line.missing_since > self.pace.day_s
-        ]
-        for line in chronic:
-            line.observe(horizon, self.pace)
-            line.remember(horizon - line.missing_since)
-            self.move(line, "absent")
-        medians = []
-        old = horizon - RIPE_HOURS * self.pace.hour_s
-        for line in country.lines.values():
-            if line.state == "up" and line.case is None:
+    def _let_chronic_go(self, country: Country, horizon: Instant) -> None:
+        for line in list(country.missing.values()):
+            if line.case is None and horizon - line.missing_since > self.pace.day_s:
                 line.observe(horizon, self.pace)
-            if country.explicit and NEVER < line.first_heard <= old and not line.learned:
+                line.remember(horizon - line.missing_since)
+                self.move(line, "absent")
+
+    def _let_logged_ripen(self, country: Country, horizon: Instant) -> None:
+        old = horizon - RIPE_HOURS * self.pace.hour_s
+        for line in country.lines.values() if country.explicit else ():
+            if NEVER < line.first_heard <= old and not line.learned:
                 self._ripen(line)
-            if line.state in {"up", "missing"}:
-                beats = line.learned and not line.logs_changes
-                medians.append(line.median_s if beats else self.pace.heartbeat_s)
-        medians.sort()
-        usual = medians[len(medians) // 2] if medians else 0.0
-        country.beat_s = max(usual, self.pace.heartbeat_s)
-        country.pooled = pool(country.lines.values(), self.pace)
-        country.pooled_at = horizon
 
     def _country(self, code: str) -> Country:
         country = self.countries.get(code)

@@ -77,10 +77,13 @@ def explain(case: Case) -> Explanation:
 def as_text(why: Explanation) -> str:
     """The explanation for a person, in lines."""
     figures = why.evidence
-    told = [
+    decided = (
         f"incident {why.incident}: {figures.test} test, {figures.score:.1f} nats "
         f"(suspected at {SUSPECT_NATS:.0f}, confirmed at {CONFIRM_NATS:.0f}); "
-        f"{figures.down} of {figures.lines} lines down at {figures.sites} sites",
+        f"{figures.down} of {figures.lines} lines down at {figures.sites} sites"
+    )
+    told = [
+        decided,
         *(f"  {_clock(e.published_at)} {e.state}: {e.note}" for e in why.entries),
         "lines, first fallen first:",
     ]

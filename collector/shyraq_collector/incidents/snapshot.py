@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.lattice import GroupKey
 from shyraq_collector.correlate.line import Line, Pooled
-from shyraq_collector.correlate.roster import Country, Roster
+from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.correlate.target import QualityBook, TargetBook
 from shyraq_collector.facts.fleet import LineKey
 from shyraq_collector.incidents.case import Case

@@ -8,12 +8,12 @@ scope: lines outside are given back, eligible lines inside are claimed.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.finding import Finding
 from shyraq_collector.correlate.growth import explain, onset_of
 from shyraq_collector.correlate.lattice import GroupKey
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country
 from shyraq_collector.correlate.scope import Box
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Interval, Level, Scope

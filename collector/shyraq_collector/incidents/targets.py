@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.finding import CONFIRM_NATS, SUSPECT_NATS
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country
 from shyraq_collector.correlate.target import (
     STREAK_MAX,
     QualityBook,

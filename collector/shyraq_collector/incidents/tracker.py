@@ -15,13 +15,14 @@ Not here: the tests themselves (`correlate`), scope (`story`), causes (`cause`),
 from collections.abc import Iterable
 from dataclasses import replace
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import edge_findings
 from shyraq_collector.correlate.finding import CONFIRM_NATS, Finding
 from shyraq_collector.correlate.growth import onset_of
 from shyraq_collector.correlate.level import level_findings, remember_quiet
 from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
-from shyraq_collector.correlate.roster import Country, Roster
+from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Entry, Evidence
 from shyraq_collector.facts.signals import Reach

@@ -1,0 +1,67 @@
+"""The lines of one country, with what is usual among them."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shyraq_collector.correlate.lattice import Lattice
+from shyraq_collector.correlate.line import NEVER, Line, Pooled, pool
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.facts.fleet import Instant, LineKey
+
+PANEL_SHARE = 0.25
+"""From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
+
+
+class Late(NamedTuple):
+    """A back-filled word: what was true at `at`, known only at `known_at`."""
+
+    line: Line
+    at: Instant
+    known_at: Instant
+    up: bool
+
+
+@dataclass(slots=True)
+class Country:
+    """The lines of one country.
+
+    Attributes:
+        code: ISO code.
+        pooled: What its lines do on average.
+        beat_s: Its usual gap between words, at least one heartbeat.
+        lattice: Its groups.
+        lines: By key, in the order they were placed.
+        missing: Those missing now, claimed or not, in the order they fell.
+        explicit: How many give `down` words.
+        changed: Something happened since the country was last judged.
+        pooled_at: When `pooled` and `beat_s` were last renewed.
+    """
+
+    code: str
+    pooled: Pooled
+    beat_s: float
+    lattice: Lattice = field(default_factory=Lattice)
+    lines: dict[LineKey, Line] = field(default_factory=dict)
+    missing: dict[LineKey, Line] = field(default_factory=dict)
+    explicit: int = 0
+    changed: bool = False
+    pooled_at: Instant = NEVER
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether enough lines give `down` words that one `up` is already a state."""
+        return self.explicit >= max(3.0, PANEL_SHARE * len(self.lines))
+
+    def renew(self, horizon: Instant, pace: Pace) -> None:
+        """Once an hour: what its lines do on average, and its usual gap."""
+        gaps = [0.0]
+        for line in self.lines.values():
+            if line.state == "up" and line.case is None:
+                line.observe(horizon, pace)
+            if line.state in {"up", "missing"}:
+                beats = line.learned and not line.logs_changes
+                gaps.append(line.median_s if beats else pace.heartbeat_s)
+        gaps.sort()
+        self.beat_s = max(gaps[len(gaps) // 2], pace.heartbeat_s)
+        self.pooled = pool(self.lines.values(), pace)
+        self.pooled_at = horizon
