@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shyraq_demo.account import Deed, Judged, Said
 from shyraq_demo.compare import Finding, compare
-from shyraq_demo.story import Story
+from shyraq_demo.story import Story, moment_of
 from shyraq_demo.story_toml import load
 
 STORY = load(Path(__file__).parents[2] / "deploy" / "demo" / "stories" / "january.toml")
@@ -16,6 +16,11 @@ NATION = frozenset({"kazakhtelecom", "kcell", "tele2"})
 def at(heartbeats: float) -> int:
     """A moment of the story."""
     return STORY.starts_at_ms + round(heartbeats * BEAT_MS)
+
+
+def after(edge: str, heartbeats: float) -> float:
+    """Heartbeats from the story's start, counted from an edge."""
+    return moment_of(STORY, edge) + heartbeats
 
 
 def done() -> list[Deed]:
@@ -53,11 +58,11 @@ def right() -> list[Said]:
         "exempt": frozenset({"beeline"}),
     }
     return [
-        said(0, 13.5, "suspected"),
-        said(1, 14.5, "confirmed"),
-        said(2, 24.5, "ongoing", **nation),
-        said(3, 38.0, "partial_restore", **nation),
-        said(4, 61.5, "restored", **nation),
+        said(0, after("mobile-cut begins", 1.5), "suspected"),
+        said(1, after("mobile-cut begins", 2.5), "confirmed"),
+        said(2, after("nation-cut begins", 2.5), "ongoing", **nation),
+        said(3, after("cities-cut ends", 2.0), "partial_restore", **nation),
+        said(4, after("nation-cut ends", 11.5), "restored", **nation),
     ]
 
 
@@ -110,7 +115,8 @@ def test_a_wider_scope_than_proven_is_a_miss() -> None:
 
 def test_an_entry_from_before_the_deed_does_not_count() -> None:
     """A restoration announced before the return is not the restoration."""
-    early = [replace(e, published_at_ms=at(49)) if e.number == 4 else e for e in right()]
+    early_ms = at(after("nation-cut ends", -1))
+    early = [replace(e, published_at_ms=early_ms) if e.number == 4 else e for e in right()]
     assert len(wrong(compare(STORY, done(), early, verdicts()))) == 1
 
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Coroutine, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 from rich.console import Console
@@ -28,6 +28,7 @@ from shyraq_demo.story_toml import load
 
 DEFAULT_STORY: Final = Path(__file__).parents[1] / "stories" / "january.toml"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WIDTH: Final = 160
 _INTERRUPTED: Final = 130
 
 _story_option = click.option(
@@ -61,7 +62,7 @@ def main() -> None:
 @click.option("--port", default=8022, show_default=True, help="Of the page on 127.0.0.1.")
 def play(story: Path, keep: Path | None, broker: Kind | None, port: int) -> None:
     """Tell a story in the terminal and on a page, as it unfolds; Ctrl-C ends it."""
-    outcome = _run(story, keep, broker, port, Console(), stay=True)
+    outcome = _run(story, keep, broker, port, _console(sys.stdout), stay=True)
     sys.exit(0 if outcome.is_right else 1)
 
 
@@ -72,11 +73,16 @@ def play(story: Path, keep: Path | None, broker: Kind | None, port: int) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def check(story: Path, keep: Path | None, broker: Kind | None, *, as_json: bool) -> None:
     """Play a story without a page to look at, and compare what was found with what is due."""
-    console = Console(file=sys.stderr if as_json else sys.stdout)
+    console = _console(sys.stderr if as_json else sys.stdout)
     outcome = _run(story, keep, broker, None, console, stay=False)
     if as_json:
         click.echo(json.dumps(_plain(outcome), indent=2, ensure_ascii=False))
     sys.exit(0 if outcome.is_right else 1)
+
+
+def _console(file: TextIO) -> Console:
+    """Where to tell; as wide as the terminal, and wide enough for tables where there is none."""
+    return Console(file=file, width=None if file.isatty() else _WIDTH)
 
 
 def _run(  # every option by name
