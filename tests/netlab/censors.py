@@ -1,0 +1,326 @@
+"""Mechanisms aimed at one name or one site: what censors do, and what looks like it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Final
+
+from netlab import canary
+from netlab.country import IPTABLES, only
+from netlab.geography import NAME_SERVER, NO_RESOLVER
+from netlab.injector import injecting
+from netlab.interceptor import forced_certificate, intercepting, page_instead
+from netlab.mechanisms import Mechanism, Scene
+from netlab.paths import both, speed_word
+from netlab.serving import serving
+from netlab.sites import BLOCK_PAGE, BLOCK_PAGE_HOST, DEAD_HOST, address_of, answer, zone
+from support.hostile_servers import dns_answer, dns_server, page, redirect
+
+NAME_KBIT_S: Final = 128
+PORTAL: Final = "http://192.168.1.1/login"
+_OTHER: Final = "neutral.example"
+_LIAR_PORT: Final = 5300
+_MARK: Final = "0x51"
+
+Apply = Callable[[Scene], AbstractContextManager[None]]
+
+
+def _named(port: int, verdict: str) -> Apply:
+    """Packets to a port that bear the name."""
+
+    def apply(scene: Scene) -> AbstractContextManager[None]:
+        match = f"-m string --string {scene.name} --algo bm"
+        return scene.stage.country.rules(
+            scene.isp, f"FORWARD -p tcp --dport {port} {match} {verdict}", families=IPTABLES
+        )
+
+    return apply
+
+
+def _addressed(verdict: str) -> Apply:
+    """Packets to the site's addresses."""
+
+    @contextmanager
+    def apply(scene: Scene) -> Iterator[None]:
+        country = scene.stage.country
+        four = [f"FORWARD -p tcp -d {a} {verdict}" for a in scene.addresses if ":" not in a]
+        six = [f"FORWARD -p tcp -d {a} {verdict}" for a in scene.addresses if ":" in a]
+        with (
+            country.rules(scene.isp, *four, families=only(4)),
+            country.rules(scene.isp, *six, families=only(6)),
+        ):
+            yield
+
+    return apply
+
+
+@contextmanager
+def _queue_name(scene: Scene) -> Iterator[None]:
+    country = scene.stage.country
+    commands = (
+        "qdisc add DEV root handle 1: htb default 20",
+        f"class add DEV parent 1: classid 1:10 htb rate {NAME_KBIT_S}kbit burst 2kb cburst 2kb",
+        "class add DEV parent 1: classid 1:20 htb rate 1gbit",
+    )
+    with (
+        country.shape(scene.isp, "lan1", *commands),
+        country.shape(scene.isp, "lan2", *commands),
+        country.rules(
+            scene.isp,
+            *_marking(scene),
+            f"-t mangle POSTROUTING -m connmark --mark {_MARK} -j CLASSIFY --set-class 1:10",
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def _police_name(scene: Scene) -> Iterator[None]:
+    above = f"--hashlimit-above {NAME_KBIT_S // 8}kb/s --hashlimit-burst {NAME_KBIT_S // 8}kb"
+    with scene.stage.country.rules(
+        scene.isp,
+        *_marking(scene),
+        f"FORWARD -m connmark --mark {_MARK} -i wan -m hashlimit {above}"
+        f" --hashlimit-name {scene.isp} --hashlimit-mode dstip -j DROP",
+    ):
+        yield
+
+
+def _marking(scene: Scene) -> tuple[str, ...]:
+    name = f"-m string --string {scene.name} --algo bm"
+    return (f"-t mangle FORWARD -p tcp --dport 443 {name} -j CONNMARK --set-mark {_MARK}",)
+
+
+def _force_certificate(scene: Scene) -> AbstractContextManager[None]:
+    stage = scene.stage
+    whole = page(f"<title>{scene.name}</title>".encode())
+    meddle = forced_certificate(stage.authorities.forge(scene.name), whole)
+    return intercepting(stage.country, scene.isp, 443, name=scene.name, meddle=meddle)
+
+
+def _show_block_page(scene: Scene) -> AbstractContextManager[None]:
+    meddle = page_instead(BLOCK_PAGE)
+    return intercepting(scene.stage.country, scene.isp, 80, name=scene.name, meddle=meddle)
+
+
+@contextmanager
+def _captive_portal(scene: Scene) -> Iterator[None]:
+    country, meddle = scene.stage.country, page_instead(redirect(PORTAL))
+    with (
+        intercepting(country, scene.isp, 80, name=None, meddle=meddle),
+        country.rules(scene.isp, "FORWARD -p tcp --dport 443 -j DROP"),
+    ):
+        yield
+
+
+def _inject(scene: Scene) -> AbstractContextManager[None]:
+    addresses = (BLOCK_PAGE_HOST,)
+    return injecting(scene.stage.country, scene.isp, name=scene.name, addresses=addresses)
+
+
+def _lie(*addresses: str, to_all: bool = False) -> Apply:
+    """Port 53 led to a liar; without addresses the name does not exist."""
+
+    @contextmanager
+    def apply(scene: Scene) -> Iterator[None]:
+        country, names = scene.stage.country, dict(zone("home"))
+
+        def reply(query: bytes) -> list[tuple[float, bytes]]:
+            if to_all:
+                return []
+            true = answer(query, names, delay_ms=0)
+            asked = scene.name.encode().split(b".")[0] in query
+            if not asked:
+                return list(true)
+            rcode = "NOERROR" if addresses else "NXDOMAIN"
+            return [(0, dns_answer(query, *addresses, rcode=rcode))]
+
+        liar = dns_server(reply, host="0.0.0.0", port=_LIAR_PORT)  # noqa: S104  # in a namespace
+        lead = "-t nat PREROUTING -p {} --dport 53 -j REDIRECT --to-ports " + str(_LIAR_PORT)
+        with (
+            serving(country, scene.isp, [liar]),
+            country.rules(scene.isp, lead.format("udp"), lead.format("tcp"), families=only(4)),
+        ):
+            yield
+
+    return apply
+
+
+def _hello(scene: Scene) -> str:
+    trusted = scene.stage.trusted
+    aimed = both(lambda a: canary.hello(a, scene.name, trusted), scene.addresses)
+    return f"{aimed} / {canary.hello(address_of(_OTHER), _OTHER, trusted)}"
+
+
+def _request(scene: Scene) -> str:
+    aimed = both(lambda a: canary.http(a, scene.name), scene.addresses)
+    return f"{aimed} / {canary.http(address_of(_OTHER), _OTHER)}"
+
+
+def _connect(scene: Scene) -> str:
+    aimed = both(lambda a: canary.tcp(a, 443), scene.addresses)
+    return f"{aimed} / {canary.tcp(address_of(_OTHER), 443)}"
+
+
+def _two_speeds(scene: Scene) -> str:
+    speed = partial(speed_word, scene, set_kbit_s=NAME_KBIT_S)
+    return f"{speed(scene.name)} / {speed(_OTHER)}"
+
+
+def _portal(scene: Scene) -> str:
+    other = address_of(_OTHER)
+    return f"{canary.http(other, _OTHER)} / {canary.hello(other, _OTHER, scene.stage.trusted)}"
+
+
+def _answers(scene: Scene) -> str:
+    """The resolver on the name, on another; and a host that runs no resolver, on the name."""
+    told = [_short(scene, canary.ask(NAME_SERVER[0], name)) for name in (scene.name, _OTHER)]
+    return " / ".join((*told, _short(scene, canary.ask(NO_RESOLVER, scene.name))))
+
+
+def _short(scene: Scene, answers: str) -> str:
+    true = {name: addresses[0] for name, addresses in zone("home").items()}
+    words = {true[scene.name]: "true", true[_OTHER]: "true", BLOCK_PAGE_HOST: "lie"}
+    return "|".join(words.get(each, each) for each in answers.split("|"))
+
+
+_TRUE: Final = "true / true / timeout"
+
+CENSORS: Final = (
+    Mechanism(
+        id="sni-drop",
+        what="A ClientHello with the name is dropped: silence, the usual block of Kazakhstan.",
+        recipe="iptables -m string on port 443 -j DROP",
+        apply=_named(443, "-j DROP"),
+        canary=_hello,
+        effect="timeout / ok",
+    ),
+    Mechanism(
+        id="sni-reset",
+        what="A ClientHello with the name is answered with RST.",
+        recipe="iptables -m string on port 443 -j REJECT --reject-with tcp-reset",
+        apply=_named(443, "-j REJECT --reject-with tcp-reset"),
+        canary=_hello,
+        effect="reset / ok",
+    ),
+    Mechanism(
+        id="host-reset",
+        what="A request in the clear with the name is answered with RST.",
+        recipe="iptables -m string on port 80 -j REJECT --reject-with tcp-reset",
+        apply=_named(80, "-j REJECT --reject-with tcp-reset"),
+        canary=_request,
+        effect="reset / ok",
+    ),
+    Mechanism(
+        id="block-page",
+        what="A request in the clear with the name gets another page.",
+        recipe="REDIRECT to a transparent proxy that reads Host and passes all other names on",
+        apply=_show_block_page,
+        canary=_request,
+        effect="block page / ok",
+    ),
+    Mechanism(
+        id="forced-certificate",
+        what="TLS with the name is ended inside the provider, with a forged certificate.",
+        recipe="REDIRECT to a transparent proxy that reads SNI and splices all other names",
+        apply=_force_certificate,
+        canary=_hello,
+        effect="forged / ok",
+    ),
+    Mechanism(
+        id="address-drop",
+        what="Packets to the site's addresses are dropped.",
+        recipe="iptables -d address -j DROP",
+        apply=_addressed("-j DROP"),
+        canary=_connect,
+        effect="timeout / ok",
+    ),
+    Mechanism(
+        id="address-reset",
+        what="Connections to the site's addresses are answered with RST.",
+        recipe="iptables -d address -j REJECT --reject-with tcp-reset",
+        apply=_addressed("-j REJECT --reject-with tcp-reset"),
+        canary=_connect,
+        effect="refused / ok",
+    ),
+    Mechanism(
+        id="dns-injection",
+        what="A forged answer comes first and the true one after it, also where no resolver runs.",
+        recipe="a raw socket beside the path; nothing is held up",
+        apply=_inject,
+        canary=_answers,
+        healthy=_TRUE,
+        effect="lie|true / true / lie",
+    ),
+    Mechanism(
+        id="dns-nxdomain",
+        what="Port 53 is led to a liar: the name does not exist.",
+        recipe="REDIRECT of port 53 to a resolver of the provider",
+        apply=_lie(),
+        canary=_answers,
+        healthy=_TRUE,
+        effect="NXDOMAIN / true / NXDOMAIN",
+    ),
+    Mechanism(
+        id="dns-block-page",
+        what="Port 53 is led to a liar: the name is given the address of a block page.",
+        recipe="REDIRECT of port 53 to a resolver of the provider",
+        apply=_lie(BLOCK_PAGE_HOST),
+        canary=_answers,
+        healthy=_TRUE,
+        effect="lie / true / lie",
+    ),
+    Mechanism(
+        id="dns-dead-address",
+        what="Port 53 is led to a liar: the name is given an address where nothing listens.",
+        recipe="REDIRECT of port 53 to a resolver of the provider",
+        apply=_lie(DEAD_HOST),
+        canary=_answers,
+        healthy=_TRUE,
+        effect=f"{DEAD_HOST} / true / {DEAD_HOST}",
+    ),
+    Mechanism(
+        id="home-filter",
+        what="The resolver gives 0.0.0.0 for the name, as filters at home do.",
+        recipe="REDIRECT of port 53 to a resolver of the household",
+        apply=_lie("0.0.0.0"),  # noqa: S104  # an answer, not a socket
+        canary=_answers,
+        healthy=_TRUE,
+        effect="0.0.0.0 / true / 0.0.0.0",
+    ),
+    Mechanism(
+        id="dns-dead",
+        what="No resolver answers anything.",
+        recipe="REDIRECT of port 53 to a resolver that is silent",
+        apply=_lie(to_all=True),
+        canary=_answers,
+        healthy=_TRUE,
+        effect="timeout / timeout / timeout",
+    ),
+    Mechanism(
+        id="name-queue",
+        what=f"Connections with the name share a queue of {NAME_KBIT_S} kbit/s.",
+        recipe="string match → CONNMARK → CLASSIFY → htb",
+        apply=_queue_name,
+        canary=_two_speeds,
+        healthy="fast / fast",
+        effect="slow / fast",
+    ),
+    Mechanism(
+        id="name-police",
+        what=f"Packets of connections with the name are dropped above {NAME_KBIT_S} kbit/s.",
+        recipe="string match → CONNMARK → hashlimit → DROP",
+        apply=_police_name,
+        canary=_two_speeds,
+        healthy="fast / fast",
+        effect="slow / fast",
+    ),
+    Mechanism(
+        id="captive-portal",
+        what="Pages in the clear lead to a login at 192.168.1.1; TLS is dropped.",
+        recipe="REDIRECT of port 80 to a proxy that redirects everybody; DROP of port 443",
+        apply=_captive_portal,
+        canary=_portal,
+        effect="status 302 / timeout",
+    ),
+)
