@@ -13,23 +13,33 @@ from hypothesis import strategies as st
 
 from shyraq_collector.app.desk import MAX_WAITING, Desk
 from shyraq_collector.app.eyes import Eyes, Senses
+from shyraq_collector.app.judging import Judging, OwnState
+from shyraq_collector.app.public import CommittedState
 from shyraq_collector.app.words import reached_us, tell
 from shyraq_collector.consume.connection import BrokerSettings, Connection
+from shyraq_collector.correlate.pace import Pace as Thresholds
+from shyraq_collector.disclose.reader import Mark, Position
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.signals import Absence
 from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.incidents.engine import Engine
+from shyraq_collector.judge.judge import Judge
+from shyraq_collector.judge.policy import Policy
 from shyraq_collector.store import queries
+from shyraq_collector.store.findings import Findings, Memory
 from shyraq_collector.store.ingest import Kept
+from shyraq_collector.store.schema import open_reader
 from shyraq_wire.codec import pack, unpack
 from shyraq_wire.envelope import open_frame
 from shyraq_wire.receipt import Receipt, decode_receipt
 from shyraq_wire.report import Event, EventKind, Json, Kind
 from shyraq_wire.topics import every_node
 from support.broker import Broker, free_port, running_broker
-from support.clock import STORY_START_MS, until
+from support.clock import STORY_START_MS, FakePace, until
 from support.collectors import House
+from support.findings import commit, entry, findings, incident
 from support.pace import FastPace
 from support.signing import SigningNode, measurement
 from support.stored import StoredLedger, placement
@@ -428,6 +438,146 @@ async def test_a_warm_judge_goes_on_behind_what_it_has_seen(
         desk.warm(stored[:4])
         desk.lay(stored[4:])
         assert await judged(desk, 6) == list(range(6))
+
+
+# -- ticks and what the public reads ---------------------------------------------------------------
+
+
+class Ticks:
+    """Judging with a clock that the test turns, on a real ledger."""
+
+    def __init__(self, ledger: StoredLedger, *, memory: Memory | None = None) -> None:
+        """Join engine, desk and eyes.
+
+        Args:
+            ledger: Where findings go.
+            memory: What a run before left behind.
+        """
+        self.pace, self.saved = FakePace(), list[Findings]()
+        self.engine = Engine(
+            pace=Thresholds(), placements=ledger.registry.placements(NOW_MS), cadence_s=60
+        )
+        self.desk = Desk(Judge(Policy()), placement_of=placement, stored_after=lambda _: iter(()))
+        self.connected = True
+        eyes = Eyes(
+            Senses(
+                canary_returned_ms=self.pace.now_ms,
+                oldest_arrival_ms=lambda: None,
+                turned_away=lambda: 0,
+                ledger_failing=lambda: False,
+            ),
+            now_ms=self.pace.now_ms,
+            heartbeat_ms=HEARTBEAT_MS,
+            blind_since_ms=NOW_MS,
+        )
+        eyes.on_connected()
+        self.judging = Judging(
+            engine=self.engine,
+            desk=self.desk,
+            eyes=eyes,
+            pace=self.pace,
+            heartbeat_ms=HEARTBEAT_MS,
+            own_state=lambda: OwnState(
+                broker_connected=self.connected, canary_round_trip_ms=1.0, turned_away=0, nodes=1
+            ),
+            save=self._save,
+            memory=memory,
+        )
+
+    async def _save(self, findings: Findings) -> None:
+        self.saved.append(findings)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Ticks"]:
+        """Tick inside the block."""
+        task = asyncio.ensure_future(self.judging.run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    async def beat(self, count: int) -> None:
+        """So many heartbeats, each with its tick."""
+        for _ in range(count):
+            before = len(self.saved)
+            await self.pace.run_for(HEARTBEAT_MS)
+            await until(lambda before=before: len(self.saved) > before)  # type: ignore[misc]
+
+
+async def test_ticks_come_at_multiples_of_the_heartbeat(ledger: StoredLedger) -> None:
+    """Absolute ones, whenever the collector was started; a wall clock set back waits."""
+    ticks = Ticks(ledger)
+    ticks.pace.advance(12_345)
+    async with ticks.running():
+        await ticks.beat(3)
+        assert [each.at_ms % HEARTBEAT_MS for each in ticks.saved] == [0, 0, 0]
+        ticks.pace.step_wall_clock(-10 * HEARTBEAT_MS)
+        for _ in range(5):
+            await ticks.pace.run_for(HEARTBEAT_MS)
+        assert len(ticks.saved) == 3
+
+
+async def test_ticks_that_were_slept_through_are_one(ledger: StoredLedger) -> None:
+    """A frozen collector does not judge its own absence minute by minute."""
+    ticks = Ticks(ledger)
+    async with ticks.running():
+        await ticks.beat(1)
+    ticks.pace.advance(10 * HEARTBEAT_MS)
+    await ticks.judging.tick(
+        ticks.pace.now_ms() // HEARTBEAT_MS * HEARTBEAT_MS, NOW_MS + 2 * HEARTBEAT_MS
+    )
+    assert [each.view.hold for each in ticks.saved] == ["starting", "hold"]
+    await ticks.judging.tick(ticks.saved[-1].at_ms, ticks.saved[-1].at_ms)
+    assert len(ticks.saved) == 2
+
+
+async def test_the_view_says_why_nothing_is_judged(ledger: StoredLedger) -> None:
+    """Starting first, then holding after the start's own stumble, then judging."""
+    ticks = Ticks(ledger)
+    async with ticks.running():
+        await ticks.beat(8)
+        ticks.connected = False
+        await ticks.beat(1)
+    holds = [each.view.hold for each in ticks.saved]
+    assert holds[:2] == ["starting", "starting"]
+    assert holds[-2:] == [None, "hold"]
+
+
+async def test_a_snapshot_of_another_version_is_not_guessed_at(
+    ledger: StoredLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine begins with an empty memory, and the log says so."""
+    old = Memory(cursor=5, ticked_ms=NOW_MS - HEARTBEAT_MS, snapshot=b'{"version": 0}')
+    ticks = Ticks(ledger, memory=old)
+    assert ticks.judging.cursor == 5
+    assert "event=snapshot-refused" in caplog.text
+    async with ticks.running():
+        await ticks.beat(1)
+    assert ticks.saved[-1].cursor == 5
+
+
+def test_the_public_reads_what_was_committed(ledger: StoredLedger) -> None:
+    """Views, incidents, entries, counts, as the ledger has them; the broker is asked live."""
+    begun = entry(0, "suspected")
+    commit(ledger, findings(NOW_MS, entries=(begun,)))
+    ledger.take(SigningNode(), SigningNode(seed="forged").frame())
+    with contextlib.closing(open_reader(ledger.path)) as connection:
+        state = CommittedState(connection, started_ms=NOW_MS, is_connected=lambda: False)
+        seen = state.view()
+        assert seen is not None
+        assert (seen.at, seen.hold) == (NOW_MS / 1000, "hold")
+        assert state.view(NOW_MS / 1000 - 1) is None
+        assert state.incident(begun.incident) == incident(begun)
+        assert [each.id for each in state.incidents(None, 5)] == [begun.incident]
+        behind = Position(suspected_at=NOW_MS / 1000, incident=begun.incident)
+        assert state.incidents(behind, 5) == []
+        assert [each.id for each in state.standing()] == [begun.incident]
+        assert [(each.sequence, each.entry) for each in state.entries(0, 5)] == [(1, begun)]
+        assert state.mark() == Mark(view_at=NOW_MS / 1000, sequence=1)
+        health = state.health()
+        assert (health.broker, health.started_at) == ("lost", NOW_MS / 1000)
+        assert health.refused == {"bad-signature": 1}
 
 
 # -- whole runs ------------------------------------------------------------------------------------

@@ -7,21 +7,29 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import aiomqtt
 import paho.mqtt.client as paho
 import pytest
+import trustme
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shyraq_collector.clock import RealStopwatch
-from shyraq_collector.consume.connection import BrokerSettings, Connection, ConnectionLost
+from shyraq_collector.consume.connection import (
+    BrokerSettings,
+    Connection,
+    ConnectionLost,
+    Tls,
+    tls_context,
+)
 from shyraq_collector.consume.door import Door
 from shyraq_collector.consume.inbox import Inbox
 from shyraq_collector.consume.pipeline import Pipeline
 from shyraq_collector.consume.rates import Limits, Rates
 from shyraq_collector.consume.receipts import Receipts
-from shyraq_collector.errors import PeerError
+from shyraq_collector.errors import LocalError, PeerError
 from shyraq_collector.facts.reports import Message
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.told import ReceiptContent
@@ -401,6 +409,67 @@ async def test_a_broker_that_says_nothing_is_given_up_after_the_timeout() -> Non
         )
         with pytest.raises(ConnectionLost):
             await connection.open()
+
+
+def certificates(directory: Path) -> tuple[str, Tls]:
+    """Files for a broker that asks for certificates, and for one client."""
+    authority = trustme.CA()
+    server, ours = authority.issue_cert(HOST), authority.issue_cert(common_name="collector")
+    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
+    server.cert_chain_pems[0].write_to_path(str(directory / "server.pem"))
+    server.private_key_pem.write_to_path(str(directory / "server.key"))
+    ours.cert_chain_pems[0].write_to_path(str(directory / "ours.pem"))
+    ours.private_key_pem.write_to_path(str(directory / "ours.key"))
+    extra = (
+        f"cafile {directory}/ca.pem\ncertfile {directory}/server.pem\n"
+        f"keyfile {directory}/server.key\ntls_version tlsv1.3\nrequire_certificate true\n"
+    )
+    tls = Tls(
+        ca_file=directory / "ca.pem",
+        certificate_file=directory / "ours.pem",
+        key_file=directory / "ours.key",
+    )
+    return extra, tls
+
+
+async def test_the_door_proves_itself_over_tls(tmp_path: Path) -> None:
+    """TLS 1.3 with our own certificate; without it, or to a stranger, nothing opens."""
+    extra, tls = certificates(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, stranger = certificates(tmp_path / "other")
+    heard: list[bytes] = []
+    with running_broker(tmp_path, kind="mosquitto", extra=extra) as broker:
+        with_tls = replace(settings(broker), tls=tls)
+        connection = Connection(
+            with_tls, context=tls_context(tls), on_message=lambda _, body: heard.append(body)
+        )
+        await connection.open()
+        await connection.subscribe(["a/b"])
+        await connection.publish("a/b", b"hello", retain=False)
+        await until(lambda: heard == [b"hello"])
+        await connection.close()
+        for bad in (replace(tls, certificate_file=None, key_file=None), stranger):
+            refused = Connection(with_tls, context=tls_context(bad), on_message=lambda _, __: None)
+            with pytest.raises(ConnectionLost):
+                await refused.open()
+
+
+def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    """At the start, not after a time-out."""
+    absent = Tls(ca_file=tmp_path / "absent.pem", certificate_file=None, key_file=None)
+    with pytest.raises(LocalError, match="TLS files"):
+        tls_context(absent)
+
+
+async def test_a_publication_that_the_broker_refuses_is_told(tmp_path: Path) -> None:
+    """Its reason code would else be swallowed, and no node would ever hear a receipt."""
+    (tmp_path / "acl").write_text("topic read #\n")
+    (tmp_path / "acl").chmod(0o600)
+    extra = f"acl_file {tmp_path}/acl"
+    with running_broker(tmp_path, kind="mosquitto", extra=extra) as broker:
+        async with client(broker) as (node, _):
+            with pytest.raises(PeerError, match="refuses a message on a/b: Not authorized"):
+                await node.publish("a/b", b"", retain=False)
 
 
 def test_the_inner_parts_that_are_used_are_still_there() -> None:

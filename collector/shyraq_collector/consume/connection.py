@@ -8,7 +8,8 @@ What aiomqtt leaves open is closed here, over the parts of it and of paho that a
 3. A message goes to its handler as the socket is read. aiomqtt's own queue would be a second one,
    and drops what has been acknowledged when it is bounded.
 4. A refused publication is told; aiomqtt's `publish` swallows the reason.
-5. After a failed attempt, or a farewell that takes longer than a second, the socket is closed.
+5. After a failed attempt, or a farewell that takes longer than a second, the socket is closed;
+   also the one of a failed TLS handshake, which paho lets go of.
 
 The session at the broker is kept (clean start off, with an expiry); TCP_NODELAY, because Nagle and
 delayed acknowledgements together cost 40 ms a receipt.
@@ -116,6 +117,7 @@ class Connection:
             tls_context=context,
             logger=_SILENT,
         )
+        self._context = context
         self._timeout_s = settings.answer_timeout_ms / 1000
         self._paho = self._client._client  # noqa: SLF001  # see the module's docstring
         self._paho.connect_timeout = settings.connect_timeout_ms / 1000
@@ -216,6 +218,8 @@ class Connection:
         """Close the socket at once, and mark every outcome as seen."""
         with contextlib.suppress(OSError):
             self._paho._sock_close()  # noqa: SLF001  # disconnect() alone waits for the peer
+            if isinstance(self._context, _RememberingContext) and self._context.latest is not None:
+                self._context.latest.close()
         client = self._client
         if client._misc_task is not None:  # noqa: SLF001
             client._misc_task.cancel()  # noqa: SLF001
@@ -257,6 +261,20 @@ class Connection:
             answer.set_result(str(reason_code) if reason_code.value >= _FAILED else None)
 
 
+class _RememberingContext(ssl.SSLContext):
+    """Knows the socket it wrapped last, so that it can be closed when the handshake fails."""
+
+    latest: ssl.SSLSocket | None = None
+
+    def wrap_socket(  # type: ignore[explicit-override]  # typing.override needs Python 3.12
+        self,
+        *args: Any,  # noqa: ANN401  # handed through
+        **options: Any,  # noqa: ANN401
+    ) -> ssl.SSLSocket:
+        self.latest = super().wrap_socket(*args, **options)
+        return self.latest
+
+
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """TLS 1.3 with our own certificate; reads files, so it belongs in a thread.
 
@@ -264,7 +282,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         LocalError: A file is missing or does not hold what it should.
     """
     try:
-        context = ssl.create_default_context(cafile=str(tls.ca_file))
+        context = _RememberingContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=tls.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if tls.certificate_file is not None:
             context.load_cert_chain(tls.certificate_file, tls.key_file)
