@@ -5,7 +5,7 @@ import pytest
 from shyraq_collector.disclose import coverage
 from shyraq_collector.disclose.privacy import NATION, Key
 from shyraq_collector.facts.incidents import Incident, Scope, State
-from support.scenes import NOW, incident, scope
+from support.scenes import MOBILE, NETWORKS, NOW, REGIONS, incident, scope
 
 CELL = Key("kcell", "KZ-23", None)
 
@@ -20,6 +20,10 @@ def word(case: Incident, at: float = NOW + 1e6) -> coverage.Word:
     ("where", "key", "touches", "covers"),
     [
         (scope("nation"), NATION, True, True),
+        (scope("nation", isps=MOBILE, access=("mobile",)), NATION, True, False),
+        (scope("nation", isps=MOBILE, access=("mobile",)), Key(None, None, "mobile"), True, True),
+        (scope("isp", isps=MOBILE), Key(None, None, "mobile"), True, True),
+        (scope("isp", isps=tuple(NETWORKS)), NATION, True, True),
         (scope("nation", isps=("kcell",)), NATION, True, True),
         (scope("isp", isps=("kcell",)), NATION, True, False),
         (scope("isp", isps=("kcell",)), CELL, True, True),
@@ -37,7 +41,13 @@ def test_a_scope_touches_and_covers_groups(
 ) -> None:
     """Touching: some line may belong to both. Covering: every line of the group does."""
     found = word(incident("suspected", "confirmed", where=where))
-    assert (found.touches(key), found.covers(key)) == (touches, covers)
+    cells = [
+        Key(isp, region, None)
+        for isp, access in NETWORKS.items()
+        for region in REGIONS
+        if key.access in {None, access}
+    ]
+    assert (found.touches(key), found.covers(key, cells)) == (touches, covers)
 
 
 @pytest.mark.parametrize(

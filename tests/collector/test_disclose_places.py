@@ -67,7 +67,7 @@ def test_an_operator_may_bring_a_country(tmp_path: Path) -> None:
     found = load_countries(tmp_path)
     assert set(found) == {"KZ", "XX"}
     assert found["XX"].networks["n"]["en"] == "c"
-    with pytest.raises(ConfigError, match="http.countries_directory: cannot be read"):
+    with pytest.raises(ConfigError, match="countries_directory: cannot be read"):
         load_countries(tmp_path / "missing")
 
 

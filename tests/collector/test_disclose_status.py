@@ -62,6 +62,21 @@ def test_a_mobile_cut_leaves_fixed_lines_reachable_and_the_nation_degraded() -> 
     assert found[Key("kazakhtelecom", "KZ-75", None)] == "reachable"
 
 
+def test_a_part_that_holds_is_counted_in_the_word() -> None:
+    """With the exempt network among six fixed lines, three of six silent is not called cut off."""
+    cut = [isp for isp in NETWORKS if isp != "beeline"]
+    where = scope("nation", isps=tuple(cut), exempt_isps=("beeline",))
+    groups = tuple(
+        replace(group, lines=6, down=3, sites=6)
+        if (group.isp, group.region, group.access) == (None, "KZ-75", None)
+        else group
+        for group in view(down=silent(cut)).groups
+    )
+    case = incident("suspected", "confirmed", where=where)
+    found = words(state(View(at=NOW, groups=groups), case))
+    assert found[Key(None, "KZ-75", None)] == "degraded"
+
+
 def test_the_word_names_incident_interval_and_confidence() -> None:
     """A cell leads to the incident behind it, with its onset as an interval."""
     case = incident("suspected", "confirmed")
@@ -122,7 +137,7 @@ def test_the_first_rule_that_holds_gives_the_word(
 def test_silence_without_an_incident_is_not_yet_judged() -> None:
     """A silent cell is unknown, a half-silent network degraded; neither is called cut off."""
     found = cells(state(view(down=silent(["kcell"], REGIONS[:2]))))
-    assert found[Key("kcell", "KZ-75", None)].rule == "nearly-all-silent-not-judged-yet"
+    assert found[Key("kcell", "KZ-75", None)].rule == "most-silent-not-judged-yet"
     assert found[Key("kcell", None, None)].word == "degraded"
 
 

@@ -5,7 +5,7 @@ some line may belong to both, and covers it when every line of the group belongs
 Exempt networks belong to no scope. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shyraq_collector.disclose.privacy import Key
@@ -13,7 +13,6 @@ from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import (
     Cause,
     Entry,
-    GroupStatus,
     Incident,
     Interval,
     Kind,
@@ -50,14 +49,20 @@ class Word:
             and (key.access is None or _admits(scope.access, key.access))
         )
 
-    def covers(self, key: Key) -> bool:
-        """Whether the scope takes in the whole group, exempt networks aside."""
-        return self.touches(key) and (
-            self.scope.level == "nation"
-            or (
-                (key.isp is not None or not self.scope.isps)
-                and (key.region is not None or not self.scope.regions)
-            )
+    def covers(self, key: Key, cells: Iterable[Key]) -> bool:
+        """Whether the scope takes in the whole group.
+
+        Args:
+            key: The group.
+            cells: Every network in every region that has lines, in this group or not. A national
+                scope takes in all of them, networks that it exempts aside.
+        """
+        if self.scope.level == "nation" and not self.scope.access:
+            return self.touches(key)
+        return self.touches(key) and all(
+            self.touches(cell._replace(access=key.access))
+            for cell in cells
+            if key.isp in {None, cell.isp} and key.region in {None, cell.region}
         )
 
 
@@ -103,21 +108,6 @@ def as_known_at(incidents: Sequence[Incident], at: Instant) -> list[Word]:
         if known and known[-1].state not in {"closed", "dismissed"}:
             words.append(_word(incident.id, known))
     return words
-
-
-def silent_lines(
-    key: Key, groups: Mapping[Key, GroupStatus], outage: Word | None
-) -> tuple[int, int]:
-    """Silent lines and all lines of a group, networks exempt from the outage aside."""
-    group = groups.get(key)
-    if group is None:
-        return 0, 0
-    aside = outage.scope.exempt_isps if outage and key.isp is None else ()
-    exempt = [groups[place] for isp in aside if (place := key._replace(isp=isp)) in groups]
-    return (
-        group.down - sum(part.down for part in exempt),
-        group.lines - sum(part.lines for part in exempt),
-    )
 
 
 def _word(incident: str, known: list[Entry]) -> Word:

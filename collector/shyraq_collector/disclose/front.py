@@ -192,7 +192,7 @@ class FrontWriter:
             if last.scope.exempt_isps and last.scope.level != "nation" and head.situation != "back":
                 exempt = self._sentences.networks(last.scope.exempt_isps)
                 leads.append(self._say("lead.exempt", isps=exempt))
-        if head.others:
+        if head.others and head.situation != "impaired":
             leads.append(self._say("lead.more", count=head.others))
         lines = state.nation[0].lines if state else None
         if state and lines is not None:

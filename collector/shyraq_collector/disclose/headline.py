@@ -18,6 +18,7 @@ Situation: TypeAlias = Literal[
     "empty",
     "cut",
     "domestic",
+    "returning",
     "partly",
     "few",
     "throttled",
@@ -99,6 +100,17 @@ ORDER: Final[tuple[_Row, ...]] = (
         situation="domestic",
         tone="domestic-only",
         holds=lambda s: s.furthest_cut(is_partly_back=False, is_domestic=True),
+    ),
+    _Row(
+        situation="returning",
+        tone="reachable",
+        holds=lambda s: s.furthest(
+            lambda each: (
+                each.kind == "outage"
+                and each.state == "partial_restore"
+                and newest(each).evidence.down == 0
+            )
+        ),
     ),
     _Row(
         situation="partly",

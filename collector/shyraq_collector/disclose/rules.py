@@ -31,9 +31,9 @@ Impairment: TypeAlias = Hold | Literal["no-view", "stale"]
 """Why nothing can be said now: no view was ever committed, or the newest one is too old, or why
 the engine does not judge."""
 
-CUT_SHARE: Final = 0.8
-"""From this share of a group's lines silent, an incident's group is called cut off; below it and
-above `CALM_SHARE` it is degraded."""
+CUT_SHARE: Final = 0.7
+"""From this share of its lines silent, a group inside an outage is called cut off; below it and
+above `CALM_SHARE` it is degraded. Four networks of which one is exempt are cut off at 0.75."""
 
 CALM_SHARE: Final = 0.1
 """Up to this share silent, or up to one line, a group is as usual: sensors fail one by one."""
@@ -46,6 +46,8 @@ class Case:
     group: GroupStatus | None
     impaired: Impairment | None
     outage: Word | None
+    is_covered: bool
+    """Whether the outage takes in the whole group, not a part of it."""
     throttling: Word | None
     blocking: Word | None
     returned: Word | None
@@ -77,6 +79,10 @@ def _is_calm(case: Case) -> bool:
     return case.silent <= 1 or case.silent_share <= CALM_SHARE
 
 
+def _is_inside(case: Case) -> bool:
+    return case.outage is not None and case.is_covered
+
+
 def _is_domestic_only(case: Case) -> bool:
     return case.outage is not None and case.outage.cause in {"domestic-only", "white-list"}
 
@@ -97,9 +103,9 @@ RULES: Final[tuple[Rule, ...]] = (
         is_silence=True,
     ),
     Rule(
-        id="outage-nearly-all-silent",
+        id="outage-most-silent",
         word="cut-off",
-        holds=lambda c: c.outage is not None and c.silent_share >= CUT_SHARE,
+        holds=lambda c: _is_inside(c) and c.silent_share >= CUT_SHARE,
         behind=lambda c: c.outage,
         is_silence=True,
     ),
@@ -111,7 +117,7 @@ RULES: Final[tuple[Rule, ...]] = (
         is_silence=True,
     ),
     Rule(
-        id="nearly-all-silent-not-judged-yet",
+        id="most-silent-not-judged-yet",
         word="unknown",
         holds=lambda c: not _is_calm(c) and c.silent_share >= CUT_SHARE,
         is_silence=True,

@@ -15,7 +15,7 @@ from shyraq_collector.disclose import coverage, privacy
 from shyraq_collector.disclose.privacy import NATION, Key
 from shyraq_collector.disclose.reader import View
 from shyraq_collector.disclose.rules import RULES, Case, Impairment, StateWord
-from shyraq_collector.facts.fleet import Instant
+from shyraq_collector.facts.fleet import Access, Instant
 from shyraq_collector.facts.incidents import GroupStatus, Incident, Interval
 
 STALE_HEARTBEATS: Final = 3
@@ -100,7 +100,15 @@ def status(
         view_at=view.at if view else None,
         impaired=impaired,
         countries=tuple(
-            _country(code, groups, impaired, [word for word in words if word.country == code])
+            _country(
+                code,
+                _Known(
+                    groups=groups,
+                    counted=privacy.countable(groups),
+                    impaired=impaired,
+                    words=[word for word in words if word.country == code],
+                ),
+            )
             for code, groups in sorted(by_country.items())
         ),
     )
@@ -119,21 +127,35 @@ def impairment(
     return view.hold
 
 
-def _country(
-    code: str,
-    groups: Mapping[Key, GroupStatus],
-    impaired: Impairment | None,
-    words: Sequence[coverage.Word],
-) -> CountryStatus:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of one country at the instant."""
+
+    groups: Mapping[Key, GroupStatus]
+    counted: frozenset[Key]
+    impaired: Impairment | None
+    words: Sequence[coverage.Word]
+
+    def cells(self, access: Access | None) -> list[Key]:
+        """Every network in every region that has lines of a kind of access."""
+        return [
+            key._replace(access=None)
+            for key, group in self.groups.items()
+            if key.isp and key.region and key.access == access and group.lines
+        ]
+
+
+def _country(code: str, known: _Known) -> CountryStatus:
+    groups = known.groups
     told = [key for key in groups if key.access is None and privacy.may_be_told(groups[key])]
     isps = sorted(key.isp for key in told if key.isp and not key.region)
     regions = sorted(key.region for key in told if key.region and not key.isp)
-    counted = privacy.countable(groups)
+    cells_of = {access: known.cells(access) for access in (None, "fixed", "mobile")}
 
     def cells(keys: Sequence[Key]) -> tuple[Cell, ...]:
         parts = [(key, *(privacy.splits(groups, key) if key in groups else ())) for key in keys]
         return tuple(
-            _cell(key, groups, impaired, words, is_counted=whole[0] in counted)
+            _cell(key, known, cells_of[key.access], is_counted=whole[0] in known.counted)
             for whole in parts
             for key in whole
         )
@@ -147,50 +169,42 @@ def _country(
     )
 
 
-def _cell(
-    key: Key,
-    groups: Mapping[Key, GroupStatus],
-    impaired: Impairment | None,
-    words: Sequence[coverage.Word],
-    *,
-    is_counted: bool,
-) -> Cell:
-    case = _case(key, groups, impaired, words)
+def _cell(key: Key, known: _Known, cells: Sequence[Key], *, is_counted: bool) -> Cell:
+    case = _case(key, known, cells)
     rule = next(rule for rule in RULES if rule.holds(case))
     behind = rule.behind(case)
-    silent_since = case.group.since if rule.is_silence and case.group else None
-    tells = is_counted and privacy.may_be_told(case.group) and case.group is not None
+    group = case.group
+    silent_since = group.since if rule.is_silence and group else None
+    is_told = is_counted and group is not None and privacy.may_be_told(group)
     return Cell(
         key=key,
         word=rule.word,
         rule=rule.id,
         since=silent_since or (behind.since if behind else None),
-        lines=case.group.lines if tells and case.group else None,
-        down=case.group.down if tells and case.group else None,
+        lines=group.lines if group and is_told else None,
+        down=group.down if group and is_told else None,
         confidence=behind.confidence if behind else None,
         incident=behind.incident if behind else None,
     )
 
 
-def _case(
-    key: Key,
-    groups: Mapping[Key, GroupStatus],
-    impaired: Impairment | None,
-    words: Sequence[coverage.Word],
-) -> Case:
-    touching = [word for word in words if word.is_confirmed and word.touches(key)]
+def _case(key: Key, known: _Known, cells: Sequence[Key]) -> Case:
+    """Everything the rules may look at, of the incidents that bear on a group."""
+    touching = [word for word in known.words if word.is_confirmed and word.touches(key)]
+    covering = [word for word in touching if word.is_open and word.covers(key, cells)]
     outages = [word for word in touching if word.kind == "outage"]
     outage = max(
         (word for word in outages if word.is_open),
-        key=lambda word: (word.covers(key), word.down),
+        key=lambda word: (word in covering, word.down),
         default=None,
     )
-    covering = [word for word in touching if word.is_open and word.covers(key)]
-    silent, lines = coverage.silent_lines(key, groups, outage)
+    group = known.groups.get(key)
+    silent, lines = (group.down, group.lines) if group else (0, 0)
     return Case(
-        group=groups.get(key),
-        impaired=impaired,
+        group=group,
+        impaired=known.impaired,
         outage=outage,
+        is_covered=outage in covering,
         throttling=next((word for word in covering if word.kind == "throttling"), None),
         blocking=next((word for word in covering if word.kind == "blocking"), None),
         returned=max(
