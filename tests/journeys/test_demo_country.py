@@ -72,7 +72,6 @@ def fault(kind: FaultKind) -> str:
 @pytest.fixture
 async def plan() -> AsyncIterator[Plan]:
     """Addresses, and a broker that welcomes everyone and answers pings."""
-    made, lock = claim()
 
     async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.read(2)
@@ -83,11 +82,11 @@ async def plan() -> AsyncIterator[Plan]:
             writer.write(b"\xd0\x00")
         writer.close()
 
-    server = await asyncio.start_server(welcome, made.broker(), BROKER_PORT)
-    yield made
-    server.close()
-    await server.wait_closed()
-    lock.close()
+    with claim() as made:
+        server = await asyncio.start_server(welcome, made.broker(), BROKER_PORT)
+        yield made
+        server.close()
+        await server.wait_closed()
 
 
 KINDS: list[FaultKind] = [
@@ -190,10 +189,8 @@ def test_networks_abroad_have_no_faults() -> None:
 
 def test_two_runs_take_different_addresses() -> None:
     """A second demo on the same machine does not meet the first."""
-    (first, one), (second, two) = claim(), claim()
-    one.close()
-    two.close()
-    assert first.prefix != second.prefix
+    with claim() as first, claim() as second:
+        assert first.prefix != second.prefix
 
 
 async def test_the_pace_runs_faster_and_agrees_between_copies() -> None:

@@ -64,18 +64,16 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["mosquitto", "nats"])
 async def test_a_broker_starts_stops_and_starts_again(kind: Kind, tmp_path: Path) -> None:
     """Either broker welcomes clients at the run's own address, before and after a restart."""
-    plan, lock = claim()
-    broker = Broker(find(kind), plan.broker(), tmp_path)
-    try:
+    with claim() as plan:
+        broker = Broker(find(kind), plan.broker(), tmp_path)
         for _ in range(2):
-            await broker.start()
-            broker.check()
-            await broker.stop()
+            try:
+                await broker.start()
+                broker.check()
+            finally:
+                await broker.stop()
             question = ask_broker("after")
             assert await attempt((plan.broker(), BROKER_PORT), question, 1.0) == "refused"
-    finally:
-        await broker.stop()
-        lock.close()
 
 
 def test_a_broker_that_is_not_there_is_asked_for_with_a_remedy(

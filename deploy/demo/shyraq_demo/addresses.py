@@ -16,6 +16,8 @@ own path to everything, and a fault on one is felt by nobody else.
 """
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,24 +91,22 @@ def network_abroad(index: int) -> int:
     return _FIRST_ABROAD + index
 
 
-def claim() -> tuple[Plan, socket.socket]:
-    """A plan that no other run on this machine has, and the socket that holds the claim.
-
-    Returns:
-        The plan, and a socket to close at the end.
+@contextmanager
+def claim() -> Iterator[Plan]:
+    """A plan that no other run on this machine has, for as long as the context lasts.
 
     Raises:
         WorldError: Every plan is taken.
     """
     for run in range(70, 250):
         plan = Plan(run=run)
-        lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            lock.bind((plan.broker(), _LOCK_PORT))
-            lock.listen(1)
-            socket.create_server((plan.broker(), BROKER_PORT)).close()
-        except OSError:
-            lock.close()
-        else:
-            return plan, lock
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as lock:
+            try:
+                lock.bind((plan.broker(), _LOCK_PORT))
+                lock.listen(1)
+                socket.create_server((plan.broker(), BROKER_PORT)).close()
+            except OSError:
+                continue
+            yield plan
+            return
     raise WorldError("no free loopback network from 127.70.0.0/16 to 127.249.0.0/16")

@@ -115,8 +115,7 @@ class Child:
         if self._process.returncode is None:
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(_ASKED_S):
                     await self._process.wait()
@@ -126,8 +125,12 @@ class Child:
 
     def kill(self) -> None:
         """End the process and whatever it started, at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To its whole session; not by asyncio, whose send_signal may take the exit code away."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)
 
     def _obituary(self) -> str:
         words = self._log.read_text(errors="replace").splitlines()[-_QUOTED_LINES:]

@@ -13,7 +13,7 @@ import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
+from random import SystemRandom
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
@@ -45,7 +45,7 @@ def _agent(config: AgentConfig, prefix: str, pace: StoryPace) -> Agent:
         pace=pace,
         stopwatch=RealStopwatch(),
         policy=AddressPolicy(gateways=config.settings.network.gateways, admitted=[prefix]),
-        rng=Random(node),  # noqa: S311 - jitter and query ids, as in the agent's own start
+        rng=SystemRandom(),
         boot_id=str(uuid5(NAMESPACE_OID, node)),
         read_clock=lambda: ClockState(source="ntp", error_ms=20),
         links=lambda: Links(families=frozenset({"ipv4"})),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shyraq_demo.account import Deed, Said
+from shyraq_demo.addresses import claim
 from shyraq_demo.broker import Program
 from shyraq_demo.compare import Finding, compare
 from shyraq_demo.listening import Listener, ask_verdicts, hear, listener
@@ -53,18 +54,20 @@ async def run(
         stay: After the end keep the world, and the page, until cancelled.
 
     Raises:
-        ExceptionGroup: Of WorldError, EffectError: a part of the world does not start, or
-            died; a switch did nothing.
+        WorldError: No addresses are free, or a part of the world does not start.
+        ExceptionGroup: Of WorldError, EffectError: a part of the world died; a switch did
+            nothing.
     """
-    world = World(story, directory, program=program, page_port=page_port)
-    async with world, listener(world.page) as ear, asyncio.TaskGroup() as beside:
-        watching = beside.create_task(world.watch())
-        outcome = await _play(story, world, ear, narrator)
-        narrator.end(outcome.findings)
-        if stay:
-            narrator.stay(world.page)
-            await hear(ear, narrator.said)
-        watching.cancel()
+    with claim() as plan:
+        world = World(story, plan, directory, program=program, page_port=page_port)
+        async with world, listener(world.page) as ear, asyncio.TaskGroup() as beside:
+            watching = beside.create_task(world.watch())
+            outcome = await _play(story, world, ear, narrator)
+            narrator.end(outcome.findings)
+            if stay:
+                narrator.stay(world.page)
+                await hear(ear, narrator.said)
+            watching.cancel()
     return outcome
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
-from shyraq_demo.addresses import PAGE_PORT, claim
+from shyraq_demo.addresses import PAGE_PORT, Plan
 from shyraq_demo.broker import Broker, Program
 from shyraq_demo.child import Child
 from shyraq_demo.country import Country
@@ -35,28 +35,32 @@ class World:
     """One run, as an asynchronous context: inside it all runs, behind it nothing is left."""
 
     def __init__(
-        self, story: Story, directory: Path, *, program: Program, page_port: int | None
+        self,
+        story: Story,
+        plan: Plan,
+        directory: Path,
+        *,
+        program: Program,
+        page_port: int | None,
     ) -> None:
-        """Claim addresses; nothing is started yet.
+        """Write keys, configurations and the registry; nothing is started yet.
 
         Args:
             story: What stands where.
+            plan: Addresses that this run has claimed.
             directory: Empty; everything of this run goes there.
             program: The broker to use.
             page_port: On 127.0.0.1; None: at an address of the run's own.
-
-        Raises:
-            WorldError: No addresses are free.
         """
         self._story = story
         self._directory = directory
         self._program = program
-        self._plan, self._lock = claim()
+        self._plan = plan
         self.page: Final = (
-            (self._plan.page(), PAGE_PORT) if page_port is None else ("127.0.0.1", page_port)
+            (plan.page(), PAGE_PORT) if page_port is None else ("127.0.0.1", page_port)
         )
-        self.broker: Final = Broker(program, self._plan.broker(), directory)
-        self.country: Final = Country(story, self._plan, directory)
+        self.broker: Final = Broker(program, plan.broker(), directory)
+        self.country: Final = Country(story, plan, directory)
         self.collector_configuration: Final = self._prepare()
         self._children: list[Child] = []
 
@@ -125,14 +129,9 @@ class World:
         self._children.append(child)
 
     async def _close(self) -> None:
-        """Nodes first, so that they say goodbye to nobody; the address claim last."""
-        await asyncio.shield(asyncio.ensure_future(self._close_all()))
-
-    async def _close_all(self) -> None:
         await asyncio.gather(*(child.stop() for child in self._children))
         await self.country.close()
         await self.broker.stop()
-        self._lock.close()
 
     def _prepare(self) -> Path:
         """Keys, configuration files and the registry."""
