@@ -12,88 +12,88 @@ which fit no window (`level`).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.finding import LINES_MIN, Finding
+from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, LINES_MIN, Finding
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant
 
-WINDOW_BEATS = (2.0, 10.0, 60.0)
-WINDOW_PRICE_NATS = (0.0, 1.0, 4.0)
-"""Long windows collect drops that only share an evening."""
+WINDOW_PRICE_NATS = {2.0: 0.0, 10.0: 1.0, 60.0: 4.0}
+"""Windows in beats, each with its price: long ones collect drops that only share an evening."""
 
 GONE_SHARES = (0.4, 0.85)
 
 
-class _Sum:
-    """Running sums of one group in one window."""
-
-    __slots__ = ("gains", "lines", "sites")
-
-    def __init__(self) -> None:
-        self.gains = [0.0] * len(GONE_SHARES)
-        self.lines: list[Line] = []
-        self.sites: set[str] = set()
-
-
 def edge_findings(
-    country: Country, fallen: Iterable[Line], now: Instant, pace: Pace
+    country: Country, fallen: Mapping[int, Sequence[Line]], now: Instant, pace: Pace
 ) -> list[Finding]:
-    """Score every group that lost lines lately.
+    """Score every group that lost enough lines to be worth a score.
 
     Args:
         country: Whose groups.
-        fallen: Missing lines that no incident has claimed.
+        fallen: Missing lines that no incident has claimed, one for each site, by group.
         now: The judged instant.
         pace: Time scale.
 
     Returns:
-        The best finding of each group with at least three fallen lines, in group order.
+        The best finding of each group, in group order.
     """
-    sums: dict[tuple[int, int], _Sum] = {}
-    for line in fallen:
-        for number, beats in enumerate(WINDOW_BEATS):
-            window_s = beats * country.beat_s
-            if line.missing_since < now - window_s:
-                continue
-            chance = line.innocent(now, window_s, country.pooled, pace)
-            gains = [math.log((gone + (1.0 - gone) * chance) / chance) for gone in GONE_SHARES]
-            for group in line.groups:
-                _add(sums.setdefault((group, number), _Sum()), line, gains)
-    best: dict[int, Finding] = {}
-    for (group, number), total in sums.items():
-        if len(total.lines) < LINES_MIN:
-            continue
-        found = _finding(country, group, total, number, now)
-        if group not in best or found.score > best[group].score:
-            best[group] = found
-    return [best[group] for group in sorted(best)]
+    found = []
+    for index, lines in sorted(fallen.items()):
+        if enough_down(len(lines), country.lattice.groups[index].up):
+            tries = [
+                _in_window(country, index, lines, now=now, beats=beats, price=price, pace=pace)
+                for beats, price in WINDOW_PRICE_NATS.items()
+            ]
+            best = max(filter(None, tries), key=lambda finding: finding.score, default=None)
+            if best is not None:
+                found.append(best)
+    return found
 
 
-def _add(total: _Sum, line: Line, gains: list[float]) -> None:
-    if line.key.site in total.sites:
-        return
-    total.sites.add(line.key.site)
-    total.lines.append(line)
-    for index, gain in enumerate(gains):
-        total.gains[index] += gain
+def enough_down(down: int, up: int) -> bool:
+    """Whether so many down beside so many up could ever pass: three, and thirty per cent."""
+    return down >= LINES_MIN and down >= DOWN_SHARE_MIN * (down + up)
 
 
-def _finding(country: Country, index: int, total: _Sum, number: int, now: Instant) -> Finding:
-    group = country.lattice.groups[index]
-    score = max(
-        gain + group.up * math.log(1.0 - gone)
-        for gain, gone in zip(total.gains, GONE_SHARES, strict=True)
+def edge_score(chances: Sequence[float], up: int) -> float:
+    """Nats for the better of both alternatives.
+
+    Args:
+        chances: For each fallen line, the chance that it fell on its own.
+        up: How many of the group are up.
+    """
+    return max(
+        sum(math.log((gone + (1.0 - gone) * q) / q) for q in chances) + up * math.log(1.0 - gone)
+        for gone in GONE_SHARES
     )
+
+
+def _in_window(
+    country: Country,
+    index: int,
+    lines: Sequence[Line],
+    *,
+    now: Instant,
+    beats: float,
+    price: float,
+    pace: Pace,
+) -> Finding | None:
+    group = country.lattice.groups[index]
+    window_s = beats * country.beat_s
+    inside = [line for line in lines if line.missing_since >= now - window_s]
+    if not enough_down(len(inside), group.up):
+        return None
+    chances = [line.innocent(now, window_s, country.pooled, pace) for line in inside]
     return Finding(
         key=group.key,
         test="edge",
-        score=score - WINDOW_PRICE_NATS[number],
-        eligible=group.up + len(total.lines),
-        down=len(total.lines),
-        sites=len(total.sites),
-        since=now - WINDOW_BEATS[number] * country.beat_s,
-        lines=tuple(total.lines),
+        score=edge_score(chances, group.up) - price,
+        eligible=group.up + len(inside),
+        down=len(inside),
+        sites=len(inside),
+        since=now - window_s,
+        lines=tuple(inside),
     )

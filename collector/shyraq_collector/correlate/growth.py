@@ -3,11 +3,10 @@
 Used when a group is suspicious and again each time an incident grows. Not here: the choice of when.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.edge import GONE_SHARES, WINDOW_BEATS
+from shyraq_collector.correlate.edge import WINDOW_PRICE_NATS, edge_score
 from shyraq_collector.correlate.finding import (
     DOWN_SHARE_MIN,
     LINES_MIN,
@@ -40,12 +39,9 @@ def set_score(country: Country, fallen: Sequence[Line], up: int, now: Instant, p
     if not fallen:
         return 0.0
     falls = [line.missing_since for line in fallen]
-    window_s = max(falls) - min(falls) + WINDOW_BEATS[0] * country.beat_s
+    window_s = max(falls) - min(falls) + min(WINDOW_PRICE_NATS) * country.beat_s
     chances = [line.innocent(now, window_s, country.pooled, pace) for line in fallen]
-    edge = max(
-        sum(math.log((gone + (1.0 - gone) * q) / q) for q in chances) + up * math.log(1.0 - gone)
-        for gone in GONE_SHARES
-    )
+    edge = edge_score(chances, up)
     level = -log_tail(len(fallen), len(fallen) + up, PRIOR_SHARE[0], PRIOR_SPREAD)
     return max(edge, level)
 

@@ -11,10 +11,11 @@ yet: street feeders, a provider's night. Quiet means: nothing suspected in the c
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, LINES_MIN, Finding
+from shyraq_collector.correlate.edge import enough_down
+from shyraq_collector.correlate.finding import Finding
 from shyraq_collector.correlate.lattice import Group
 from shyraq_collector.correlate.line import PRIOR_SHARE, Line
 from shyraq_collector.correlate.pace import Pace
@@ -27,13 +28,17 @@ SINCE_HOURS = 24.0
 
 
 def level_findings(
-    country: Country, fallen: Iterable[Line], now: Instant, quiet_s: float, pace: Pace
+    country: Country,
+    fallen: Mapping[int, Sequence[Line]],
+    now: Instant,
+    quiet_s: float,
+    pace: Pace,
 ) -> list[Finding]:
     """Score every group with enough lines down now.
 
     Args:
         country: Whose groups.
-        fallen: Missing lines that no incident has claimed.
+        fallen: Missing lines that no incident has claimed, one for each site, by group.
         now: The judged instant.
         quiet_s: How much quiet time the groups' integrals cover.
         pace: Time scale.
@@ -42,10 +47,10 @@ def level_findings(
         One finding for each group with three lines and thirty per cent down, in group order.
     """
     found = []
-    for index, lines in sorted(down_by_group(fallen).items()):
+    for index, lines in sorted(fallen.items()):
         group = country.lattice.groups[index]
         eligible = group.up + len(lines)
-        if len(lines) < LINES_MIN or len(lines) < DOWN_SHARE_MIN * eligible:
+        if not enough_down(len(lines), group.up):
             continue
         mean, spread = _habit(group, eligible, quiet_s, pace)
         found.append(
@@ -63,9 +68,9 @@ def level_findings(
     return found
 
 
-def remember_quiet(country: Country, fallen: Iterable[Line], passed_s: float) -> None:
+def remember_quiet(country: Country, fallen: Mapping[int, Sequence[Line]], passed_s: float) -> None:
     """Add a quiet stretch to the integrals; groups with nobody down need no visit."""
-    for index, lines in down_by_group(fallen).items():
+    for index, lines in fallen.items():
         group = country.lattice.groups[index]
         share = len(lines) / (group.up + len(lines))
         group.share_s += share * passed_s

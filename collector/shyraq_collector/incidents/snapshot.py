@@ -144,7 +144,7 @@ def _of_country(country: Country) -> dict[str, Any]:
     return {name: getattr(country, name) for name in OF_COUNTRY} | {
         "pooled": encode(country.pooled),
         "lines": [[encode(key), _of_line(line)] for key, line in country.lines.items()],
-        "missing": encode(list(country.missing)),
+        "missing": sorted((encode(key) for key in country.missing), key=str),
         "groups": [
             [encode(group.key), group.share_s, group.square_s]
             for group in country.lattice.groups

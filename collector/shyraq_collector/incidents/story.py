@@ -148,6 +148,7 @@ def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
         and case.holds(line)
         and (line.state == "up" or (line.state == "missing" and _belongs(case, line)))
     ]
+    joined.sort(key=lambda line: str(line.key))
     for line in joined:
         line.observe(now, pace)
         line.case = case.id

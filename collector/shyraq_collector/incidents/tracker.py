@@ -12,14 +12,14 @@ Not here: the tests themselves (`correlate`), scope (`story`), causes (`cause`),
 (`engine`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import edge_findings
 from shyraq_collector.correlate.finding import CONFIRM_NATS, Finding
 from shyraq_collector.correlate.growth import onset_of
-from shyraq_collector.correlate.level import level_findings, remember_quiet
+from shyraq_collector.correlate.level import down_by_group, level_findings, remember_quiet
 from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.roster import Roster
@@ -84,8 +84,10 @@ class Tracker:
             if line.case is None and line.missing_since <= now
         ]
         free.sort(key=lambda line: (line.missing_since, str(line.key)))
-        findings = self._findings(free, now)
-        self._rest(free, findings, now)
+        fallen = down_by_group(free)
+        findings = edge_findings(self._country, fallen, now, self._pace)
+        findings += level_findings(self._country, fallen, now, self.quiet_s, self._pace)
+        self._rest(fallen, findings, now)
         suspicion = next((case for case in live if case.state == "suspected"), None)
         for case in live:
             if case.is_open:
@@ -107,19 +109,15 @@ class Tracker:
         for case in self.cases:
             listen(case, line, at, reach)
 
-    def _findings(self, free: list[Line], now: Instant) -> list[Finding]:
-        if len(free) < 3:
-            return []
-        edge = edge_findings(self._country, free, now, self._pace)
-        return edge + level_findings(self._country, free, now, self.quiet_s, self._pace)
-
-    def _rest(self, free: list[Line], findings: list[Finding], now: Instant) -> None:
+    def _rest(
+        self, fallen: Mapping[int, list[Line]], findings: list[Finding], now: Instant
+    ) -> None:
         """Quiet time teaches the level test what is usual."""
         passed = now - self.judged_to if self.judged_to != NEVER else 0.0
         self.judged_to = now
         busy = any(case.is_open or case.state == "suspected" for case in self.cases)
         if passed > 0 and not busy and not any(f.suspicious for f in findings):
-            remember_quiet(self._country, free, passed)
+            remember_quiet(self._country, fallen, passed)
             self.quiet_s += passed
 
     def _suspect(

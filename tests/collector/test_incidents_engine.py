@@ -1,0 +1,323 @@
+"""The engine end to end: silences of a small country in, timelines out."""
+
+from dataclasses import replace
+
+import pytest
+
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.facts.signals import Absence, LadderWord, TargetWord
+from shyraq_collector.incidents.engine import Engine
+from shyraq_collector.incidents.explain import as_svg, as_text
+from support.simulator import lattice_fleet
+from support.simulator_play import Play, everyone, sensors_of, without_networks
+
+
+def states(play: Play) -> list[str]:
+    """The states of the only incident, in order, without repetitions."""
+    told = [entry.state for entry in play.only().history]
+    return [s for i, s in enumerate(told) if i == 0 or told[i - 1] != s]
+
+
+def test_a_national_cut_is_confirmed_within_three_minutes() -> None:
+    """All sensors silent and the canaries fine: cut off from the collector, the whole nation."""
+    play = Play()
+    play.warm_up()
+    cut_at = play.now
+    play.minutes(5, sensors_of())
+    incident = play.only()
+    assert incident.confirmed_at is not None
+    assert incident.confirmed_at - cut_at <= 180.0
+    assert (incident.scope.level, incident.cause, incident.grade) == ("nation", "cut-off", "A")
+    assert incident.scope.isps == ("isp0", "isp1", "isp2", "isp3")
+    assert incident.lines_observed == incident.lines_down_peak == 48
+    assert incident.onset.earliest <= cut_at <= incident.onset.latest
+
+
+def test_a_network_that_stays_up_is_named_exempt() -> None:
+    """Three of four networks fall: a national cut, with the fourth named as exempt."""
+    play = Play()
+    play.warm_up()
+    play.minutes(6, sensors_of(but="isp2"))
+    assert play.only().scope.level == "nation"
+    assert play.only().scope.exempt_isps == ("isp2",)
+    assert play.only().scope.isps == ("isp0", "isp1", "isp3")
+
+
+@pytest.mark.parametrize(
+    ("isp", "region", "level"),
+    [("isp1", None, "isp"), (None, "XX-02", "region"), ("isp3", "XX-01", "cell")],
+)
+def test_the_scope_is_no_wider_than_what_fell(
+    isp: str | None, region: str | None, level: str
+) -> None:
+    """A network, a region and one network in one region are each named, and nothing else."""
+    play = Play()
+    play.warm_up()
+    play.minutes(10, sensors_of(isp, region))
+    scope = play.only().scope
+    assert scope.level == level
+    assert scope.isps == ((isp,) if isp else ())
+    assert scope.regions == ((region,) if region else ())
+
+
+def test_a_panel_without_networks_still_finds_the_nation() -> None:
+    """Where no network is known, regions alone prove a national cut."""
+    play = Play(without_networks(lattice_fleet(4, 4, 3)))
+    play.warm_up()
+    play.minutes(6, sensors_of())
+    assert play.only().scope.level == "nation"
+    assert play.only().scope.isps == ()
+
+
+def test_two_lines_are_not_observable() -> None:
+    """Under three eligible lines nothing is said, however silent they are."""
+    play = Play(lattice_fleet(1, 1, 2))
+    play.warm_up()
+    assert play.minutes(120, sensors_of()) == []
+    assert not any(group.observable for group in play.engine.groups())
+
+
+def test_three_nodes_behind_one_router_prove_nothing_together() -> None:
+    """Nodes of one site and one network are one line."""
+    shared = [replace(p, site="one-flat") for p in lattice_fleet(1, 1, 5)]
+    play = Play(shared)
+    play.warm_up()
+    assert play.minutes(60, sensors_of()) == []
+
+
+def test_our_own_fault_is_never_an_outage() -> None:
+    """Canaries silent with the nodes: a collector fault, told as such, and no outage after it."""
+    play = Play()
+    play.warm_up()
+    play.minutes(40, everyone)
+    play.minutes(60)
+    assert {entry.kind for entry in play.said} == {"collector-fault"}
+    assert [entry.state for entry in play.said] == ["suspected", "confirmed", "restored"]
+
+
+def test_one_dead_canary_hides_nothing() -> None:
+    """A control that reboots, or dies, does not blind the collector."""
+    play = Play()
+    play.warm_up()
+
+    def silent(placement: Placement) -> bool:
+        return placement.node == "canary" or sensors_of()(placement)
+
+    play.minutes(6, silent)
+    assert play.only().kind == "outage"
+
+
+def test_nothing_is_judged_beyond_the_watermark() -> None:
+    """While arrivals wait in a queue their nodes are not silent."""
+    play = Play()
+    play.warm_up()
+    stalled_at = play.now
+    for _ in range(30):
+        play.now += 60.0
+        for canary in ("canary", "control-a", "control-b"):
+            play.engine.heard(canary, play.now - 1.0)
+        assert play.engine.tick(play.now, watermark=stalled_at) == []
+
+
+def test_a_hold_excuses_what_fell_with_our_own_stumble() -> None:
+    """After a disconnect of ours, nodes that dribble back are no outage."""
+    play = Play()
+    play.warm_up()
+    assert play.minutes(1, sensors_of()) == []
+    play.engine.hold(play.now, since=play.now - 60.0)
+    assert play.minutes(2, sensors_of(but="isp0")) == []
+    assert play.minutes(30) == []
+
+
+def test_a_cut_comes_back_in_parts_and_is_cut_again() -> None:
+    """Partial restore, restored, reopened under the same id, restored, closed after a day."""
+    play = Play()
+    play.warm_up()
+    play.minutes(60, sensors_of())
+    play.minutes(30, sensors_of(isp="isp0"))
+    play.minutes(240)
+    play.minutes(60, sensors_of())
+    play.minutes(60 * 25)
+    assert states(play) == [
+        "suspected",
+        "confirmed",
+        "ongoing",
+        "partial_restore",
+        "restored",
+        "reopened",
+        "partial_restore",
+        "restored",
+        "closed",
+    ]
+    assert play.only().restored_at is not None
+
+
+def test_a_short_silence_of_a_few_lines_is_dismissed() -> None:
+    """Three lines that come back within minutes are a suspicion that came to nothing."""
+    play = Play()
+    play.warm_up()
+    play.minutes(4, sensors_of("isp3", "XX-01"))
+    play.minutes(5)
+    assert states(play) == ["suspected", "dismissed"]
+
+
+def test_announced_absences_leave_the_count() -> None:
+    """Lines that said they would be quiet are no evidence, and come back by being heard."""
+    play = Play()
+    play.warm_up()
+    for placement in play.placements:
+        if placement.isp == "isp1":
+            play.engine.absent(
+                Absence(node=placement.node, begin=play.now, end=None, reason="pause")
+            )
+    assert play.minutes(60, sensors_of("isp1")) == []
+    play.minutes(5)
+    assert all(group.lines >= 12 for group in play.engine.groups() if group.isp == "isp1"
+               and group.region is None)  # fmt: skip
+
+
+def test_a_line_in_another_network_does_not_count_for_its_own() -> None:
+    """A node seen in a foreign network is left out until it is back."""
+    play = Play()
+    play.warm_up()
+    play.engine.moved("n-1-0-0-0", elsewhere=True)
+    play.minutes(5)
+    nation = play.engine.groups()[0]
+    assert nation.lines == 47
+    play.engine.moved("n-1-0-0-0", elsewhere=False)
+    play.minutes(2)
+    assert play.engine.groups()[0].lines == 48
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_crash_changes_nothing(every: int) -> None:
+    """Restarted from its snapshot in the middle of a cut, the engine says the same, same ids."""
+    steady, crashing = Play(), Play()
+    for play in (steady, crashing):
+        play.warm_up(1.5)
+    for minute in range(100):
+        silent = sensors_of(but="isp2") if 10 <= minute < 60 else sensors_of("none")
+        for play in (steady, crashing):
+            play.minutes(1, silent)
+        if minute % every == 0:
+            crashing.crash()
+    assert crashing.said == steady.said
+    assert crashing.engine.snapshot() == steady.engine.snapshot()
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    """What cannot be understood is not guessed at."""
+    engine = Engine(pace=Pace())
+    with pytest.raises(ValueError, match="version"):
+        engine.restore(b'{"version":0}')
+
+
+def regional_cut(play: Play) -> tuple[float, float]:
+    """An hour without the region XX-01."""
+    play.warm_up()
+    begin = play.now
+    play.minutes(60, sensors_of(region="XX-01"))
+    play.minutes(2)
+    return begin, play.now
+
+
+@pytest.mark.parametrize(("tells", "cause"), [(True, "network"), (False, "power")])
+def test_back_fill_tells_power_from_network(tells: bool, cause: str) -> None:
+    """Spools that go on prove power; spools that stop at onset prove its absence."""
+    play = Play()
+    begin, end = regional_cut(play)
+    assert play.only().cause == "unknown"
+    if tells:
+        for placement in play.placements:
+            if placement.region == "XX-01":
+                play.backfill(placement.node, begin, end, up=False)
+    else:
+        play.backfill("n-0-0-0-0", play.now - 6000.0, play.now - 4000.0, up=True)
+    play.minutes(20)
+    assert play.only().cause == cause
+    assert "revise" not in states(play)
+
+
+def test_ladders_tell_a_domestic_only_phase() -> None:
+    """A nation whose nodes reached domestic tiers and nothing abroad was cut at its border."""
+    play = Play()
+    play.warm_up()
+    begin = play.now
+    play.minutes(60, sensors_of())
+    play.minutes(2)
+    for placement in play.placements:
+        if placement.role == "sensor":
+            play.engine.ladder(
+                LadderWord(
+                    node=placement.node, at=begin + 600.0, known_at=play.now, reach="domestic"
+                )
+            )
+    play.minutes(1)
+    assert play.only().cause == "domestic-only"
+
+
+def test_an_outside_source_decides() -> None:
+    """Cut off from the collector becomes national when somebody else sees it too."""
+    play = Play()
+    play.warm_up()
+    play.minutes(20, sensors_of())
+    play.engine.outside(play.only().id, "national")
+    play.minutes(1, sensors_of())
+    assert play.only().cause == "national"
+    assert play.only().history[-1].note == "an outside source decides the cause"
+
+
+def say(play: Play, isp: str, state: str, target: str = "news.example") -> None:
+    """Every line of a network has a verdict on a target; the others say ok."""
+    for placement in play.placements:
+        if placement.role == "sensor":
+            word = TargetWord(
+                node=placement.node,
+                target=target,
+                at=play.now,
+                known_at=play.now,
+                state="ok" if placement.isp != isp else state,  # type: ignore[arg-type]
+            )
+            play.engine.verdict(word)
+
+
+def test_a_blocked_target_is_an_incident_of_its_network() -> None:
+    """Two rounds of verdicts on one network make a blocking incident; ok again restores it."""
+    play = Play()
+    play.warm_up()
+    for state in ("ok", "blocked", "blocked", "ok", "ok", "ok"):
+        say(play, "isp1", state)
+        play.minutes(10)
+    incident = play.only()
+    assert (incident.kind, incident.scope.isps) == ("blocking", ("isp1",))
+    assert incident.scope.targets == ("news.example",)
+    assert states(play) == ["suspected", "confirmed", "restored"]
+
+
+def test_one_throttled_target_is_selective_and_two_are_not() -> None:
+    """Throttling widens over targets under one id."""
+    play = Play()
+    play.warm_up()
+    for target in ("a.example", "b.example"):
+        for _ in range(3):
+            say(play, "isp1", "throttled", target)
+            play.minutes(5)
+    incident = play.only()
+    assert incident.kind == "throttling"
+    assert [entry.cause for entry in incident.history][-1] == "isp"
+    assert incident.history[0].cause == "selective"
+
+
+def test_every_published_figure_is_explained() -> None:
+    """Text names the lines and the test; the picture holds both thresholds."""
+    play = Play()
+    play.warm_up()
+    play.minutes(10, sensors_of("isp1"))
+    why = play.engine.why(play.only().id)
+    assert len(why.witnesses) == 12
+    assert "edge test" in as_text(why)
+    assert "isp1" in as_text(why)
+    assert as_svg(why).startswith("<svg")
+    with pytest.raises(KeyError):
+        play.engine.why("nothing")
