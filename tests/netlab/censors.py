@@ -1,25 +1,25 @@
 """Mechanisms aimed at one name or one site: what censors do, and what looks like it."""
 
+import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from netlab import canary
 from netlab.country import IPTABLES, only
-from netlab.geography import NAME_SERVER, NO_RESOLVER
-from netlab.injector import injecting
 from netlab.interceptor import forced_certificate, intercepting, page_instead
 from netlab.mechanisms import Mechanism, Scene
 from netlab.paths import both, speed_word
-from netlab.serving import serving
-from netlab.sites import BLOCK_PAGE, BLOCK_PAGE_HOST, DEAD_HOST, address_of, answer, zone
-from support.hostile_servers import dns_answer, dns_server, page, redirect
+from netlab.sites import BLOCK_PAGE, address_of
+from support.hostile_servers import page, redirect
 
 NAME_KBIT_S: Final = 128
 PORTAL: Final = "http://192.168.1.1/login"
 _OTHER: Final = "neutral.example"
-_LIAR_PORT: Final = 5300
 _MARK: Final = "0x51"
 
 Apply = Callable[[Scene], AbstractContextManager[None]]
@@ -98,6 +98,18 @@ def _force_certificate(scene: Scene) -> AbstractContextManager[None]:
     return intercepting(stage.country, scene.isp, 443, name=scene.name, meddle=meddle)
 
 
+@contextmanager
+def _force_certificate_and_root(scene: Scene) -> Iterator[None]:
+    """As above; and the system's store has the forger's root, as if the household had obeyed."""
+    with TemporaryDirectory() as folder, _force_certificate(scene):
+        store = scene.stage.authorities.forger.write_bundle(Path(folder, "store.pem"))
+        os.environ["SSL_CERT_FILE"] = str(store)
+        try:
+            yield
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+
+
 def _show_block_page(scene: Scene) -> AbstractContextManager[None]:
     meddle = page_instead(BLOCK_PAGE)
     return intercepting(scene.stage.country, scene.isp, 80, name=scene.name, meddle=meddle)
@@ -113,43 +125,17 @@ def _captive_portal(scene: Scene) -> Iterator[None]:
         yield
 
 
-def _inject(scene: Scene) -> AbstractContextManager[None]:
-    addresses = (BLOCK_PAGE_HOST,)
-    return injecting(scene.stage.country, scene.isp, name=scene.name, addresses=addresses)
-
-
-def _lie(*addresses: str, to_all: bool = False) -> Apply:
-    """Port 53 led to a liar; without addresses the name does not exist."""
-
-    @contextmanager
-    def apply(scene: Scene) -> Iterator[None]:
-        country, names = scene.stage.country, dict(zone("home"))
-
-        def reply(query: bytes) -> list[tuple[float, bytes]]:
-            if to_all:
-                return []
-            true = answer(query, names, delay_ms=0)
-            asked = scene.name.encode().split(b".")[0] in query
-            if not asked:
-                return list(true)
-            rcode = "NOERROR" if addresses else "NXDOMAIN"
-            return [(0, dns_answer(query, *addresses, rcode=rcode))]
-
-        liar = dns_server(reply, host="0.0.0.0", port=_LIAR_PORT)  # noqa: S104  # in a namespace
-        lead = "-t nat PREROUTING -p {} --dport 53 -j REDIRECT --to-ports " + str(_LIAR_PORT)
-        with (
-            serving(country, scene.isp, [liar]),
-            country.rules(scene.isp, lead.format("udp"), lead.format("tcp"), families=only(4)),
-        ):
-            yield
-
-    return apply
-
-
 def _hello(scene: Scene) -> str:
     trusted = scene.stage.trusted
     aimed = both(lambda a: canary.hello(a, scene.name, trusted), scene.addresses)
     return f"{aimed} / {canary.hello(address_of(_OTHER), _OTHER, trusted)}"
+
+
+def _hello_by_both_stores(scene: Scene) -> str:
+    """What the honest bundle says, then what the system's store says."""
+    (address, *_), system = scene.addresses, ssl.create_default_context()
+    honest = canary.hello(address, scene.name, scene.stage.trusted)
+    return f"{honest} / {canary.hello(address, scene.name, system)}"
 
 
 def _request(scene: Scene) -> str:
@@ -171,20 +157,6 @@ def _portal(scene: Scene) -> str:
     other = address_of(_OTHER)
     return f"{canary.http(other, _OTHER)} / {canary.hello(other, _OTHER, scene.stage.trusted)}"
 
-
-def _answers(scene: Scene) -> str:
-    """The resolver on the name, on another; and a host that runs no resolver, on the name."""
-    told = [_short(scene, canary.ask(NAME_SERVER[0], name)) for name in (scene.name, _OTHER)]
-    return " / ".join((*told, _short(scene, canary.ask(NO_RESOLVER, scene.name))))
-
-
-def _short(scene: Scene, answers: str) -> str:
-    true = {name: addresses[0] for name, addresses in zone("home").items()}
-    words = {true[scene.name]: "true", true[_OTHER]: "true", BLOCK_PAGE_HOST: "lie"}
-    return "|".join(words.get(each, each) for each in answers.split("|"))
-
-
-_TRUE: Final = "true / true / timeout"
 
 CENSORS: Final = (
     Mechanism(
@@ -228,6 +200,15 @@ CENSORS: Final = (
         effect="forged / ok",
     ),
     Mechanism(
+        id="forced-root-in-store",
+        what="The same, and the forger's root is in the system's store: browsers see no fault.",
+        recipe="as forced-certificate, with SSL_CERT_FILE naming the forger's root",
+        apply=_force_certificate_and_root,
+        canary=_hello_by_both_stores,
+        healthy="ok / forged",
+        effect="forged / ok",
+    ),
+    Mechanism(
         id="address-drop",
         what="Packets to the site's addresses are dropped.",
         recipe="iptables -d address -j DROP",
@@ -242,60 +223,6 @@ CENSORS: Final = (
         apply=_addressed("-j REJECT --reject-with tcp-reset"),
         canary=_connect,
         effect="refused / ok",
-    ),
-    Mechanism(
-        id="dns-injection",
-        what="A forged answer comes first and the true one after it, also where no resolver runs.",
-        recipe="a raw socket beside the path; nothing is held up",
-        apply=_inject,
-        canary=_answers,
-        healthy=_TRUE,
-        effect="lie|true / true / lie",
-    ),
-    Mechanism(
-        id="dns-nxdomain",
-        what="Port 53 is led to a liar: the name does not exist.",
-        recipe="REDIRECT of port 53 to a resolver of the provider",
-        apply=_lie(),
-        canary=_answers,
-        healthy=_TRUE,
-        effect="NXDOMAIN / true / NXDOMAIN",
-    ),
-    Mechanism(
-        id="dns-block-page",
-        what="Port 53 is led to a liar: the name is given the address of a block page.",
-        recipe="REDIRECT of port 53 to a resolver of the provider",
-        apply=_lie(BLOCK_PAGE_HOST),
-        canary=_answers,
-        healthy=_TRUE,
-        effect="lie / true / lie",
-    ),
-    Mechanism(
-        id="dns-dead-address",
-        what="Port 53 is led to a liar: the name is given an address where nothing listens.",
-        recipe="REDIRECT of port 53 to a resolver of the provider",
-        apply=_lie(DEAD_HOST),
-        canary=_answers,
-        healthy=_TRUE,
-        effect=f"{DEAD_HOST} / true / {DEAD_HOST}",
-    ),
-    Mechanism(
-        id="home-filter",
-        what="The resolver gives 0.0.0.0 for the name, as filters at home do.",
-        recipe="REDIRECT of port 53 to a resolver of the household",
-        apply=_lie("0.0.0.0"),  # noqa: S104  # an answer, not a socket
-        canary=_answers,
-        healthy=_TRUE,
-        effect="0.0.0.0 / true / 0.0.0.0",
-    ),
-    Mechanism(
-        id="dns-dead",
-        what="No resolver answers anything.",
-        recipe="REDIRECT of port 53 to a resolver that is silent",
-        apply=_lie(to_all=True),
-        canary=_answers,
-        healthy=_TRUE,
-        effect="timeout / timeout / timeout",
     ),
     Mechanism(
         id="name-queue",

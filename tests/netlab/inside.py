@@ -1,7 +1,8 @@
 """What happens inside the sandbox: build two namespaces, start the world, measure, count packets.
 
-Started as a program with a folder of its own; reads targets from its input, one a line; prints one
-JSON object: `measurements`, and `packets` that left the agent's namespace, by destination.
+Started as a program with a folder of its own and a module to run in the agent's namespace, which
+gets the folder and the lines of the input as arguments; prints one JSON object: `printed`, the
+JSON of that module, and `packets` that left the agent's namespace, by destination.
 """
 
 import subprocess
@@ -41,19 +42,19 @@ def wait_for_ready(program: "subprocess.Popen[str]") -> None:
         raise RuntimeError("a program of the lab did not come up")
 
 
-def main(folder: Path, targets: list[str]) -> None:
+def main(folder: Path, program: str, arguments: list[str]) -> None:
     """Run it all and print the findings."""
     prepare(name_server=NAME_SERVER, folder=folder)
     build_country()
     world = run_in("world", "netlab.world", str(folder))
     capture = run_in("agent", "netlab.capture", CANARY)
-    for program in (world, capture):
-        wait_for_ready(program)
-    measured, _ = run_in("agent", "netlab.once", str(folder), *targets).communicate()
+    for each in (world, capture):
+        wait_for_ready(each)
+    printed, _ = run_in("agent", program, str(folder), *arguments).communicate()
     packets, _ = capture.communicate()
     world.communicate()
-    print(f'{{"measurements": {measured}, "packets": {packets}}}')  # noqa: T201  # the findings
+    print(f'{{"printed": {printed}, "packets": {packets}}}')  # noqa: T201  # the findings
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.stdin.read().split())
+    main(Path(sys.argv[1]), sys.argv[2], sys.stdin.read().split())

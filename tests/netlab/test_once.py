@@ -1,16 +1,13 @@
 """`once` measures real servers in namespaces, and sends nothing where it may not."""
 
-import json
-import os
-import subprocess
-import sys
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from netlab.addresses import ADMITTED, CANARY
-from netlab.sandbox import TESTS, require_sandbox
+from netlab.lab import run_lab
+from netlab.sandbox import require_sandbox
 from netlab.world import url_of
 from support.hostile_addresses import FORBIDDEN_ADDRESSES
 
@@ -40,28 +37,13 @@ def findings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """All targets measured once in a fresh sandbox."""
-    done = subprocess.run(
-        [
-            *require_sandbox(request.param),
-            sys.executable,
-            "-m",
-            "netlab.inside",
-            str(tmp_path_factory.mktemp("lab")),
-        ],
-        input="\n".join((*SITES, *HOSTILE)),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
-    return found
+    folder = tmp_path_factory.mktemp("lab")
+    return run_lab(require_sandbox(request.param), folder, "netlab.once", (*SITES, *HOSTILE))
 
 
 def measurement_of(findings: dict[str, Any], target: str) -> dict[str, Any]:
     """The one measurement of a target."""
-    (measurement,) = (each for each in findings["measurements"] if each["target"] == target)
+    (measurement,) = (each for each in findings["printed"] if each["target"] == target)
     assert isinstance(measurement, dict)
     return measurement
 

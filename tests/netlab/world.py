@@ -7,12 +7,14 @@ serves until its input ends.
     silent.example      no answer after ClientHello
     reset.example       RST after ClientHello
     forged.example      a certificate of another authority
+    big.example         a long page behind a long chain, on both families, in clear too
     redirect.example    /<n> leads to the n-th forbidden address
     forbidden<n>.example, twice<n>.example
                         resolve to the n-th forbidden address; the latter to a good one at first
 """
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -22,6 +24,7 @@ import dns.message
 
 from netlab.addresses import (
     ABROAD,
+    BIG,
     DEAD,
     ECHO_PORT,
     FORGED,
@@ -51,6 +54,7 @@ ZONE = {
     "reset.example": (RESETTING,),
     "forged.example": (FORGED,),
     "redirect.example": (REDIRECTOR,),
+    "big.example": BIG,
     **{f"forbidden{n}.example": (each,) for n, each in enumerate(FORBIDDEN_ADDRESSES)},
 }
 
@@ -83,6 +87,10 @@ async def serve(folder: Path) -> None:
     authority, forger = Authority(), Authority("Forger")
     good = server_context(authority.leaf("orda.example", *ZONE))
     forged = server_context(forger.leaf("forged.example"), forger.issued)
+    middle = Authority("Middle", above=authority, rsa_bits=2048)
+    names = [f"name-{n:02}.big.example" for n in range(40)]  # as long as with its log signatures
+    long_leaf = middle.leaf("big.example", BIG[0], *names, rsa_bits=2048)
+    long = server_context(long_leaf, middle.issued, authority.issued)
     to_https = site({"/": redirect("https://orda.example/", status="301 Moved Permanently")})
     to_lan = site({f"/{n}": redirect(url_of(each)) for n, each in enumerate(FORBIDDEN_ADDRESSES)})
     async with AsyncExitStack() as stack:
@@ -90,6 +98,10 @@ async def serve(folder: Path) -> None:
             secure = tcp_server(site({"/": _PAGE}), tls=good, host=host, port=443)
             await stack.enter_async_context(secure)
             await stack.enter_async_context(tcp_server(to_https, host=host, port=80))
+        for host in BIG:
+            big = site({"/": page(os.urandom(300_000))})
+            await stack.enter_async_context(tcp_server(big, tls=long, host=host, port=443))
+            await stack.enter_async_context(tcp_server(big, host=host, port=80))
         for server in (
             tcp_server(stay_silent, host=DEAD, port=443),
             tcp_server(reset, host=RESETTING, port=443),
