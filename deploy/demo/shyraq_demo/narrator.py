@@ -43,8 +43,12 @@ class Narrator:
         self._console = console
         self._last_deed_ms: int | None = None
 
+    def prepare(self) -> None:
+        """The run begins; a few seconds pass until everything is up."""
+        self._console.print("[dim]The country is being built ...[/]")
+
     def open(self, page: tuple[str, int], broker: str) -> None:
-        """The first lines: where the page is, and how fast time runs."""
+        """The story begins: where the page is, and how fast time runs."""
         story = self._story
         real_s = story.heartbeat_s / story.compression
         count = len(story.networks) * len(story.regions) * story.nodes_per_cell

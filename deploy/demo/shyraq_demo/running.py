@@ -58,6 +58,7 @@ async def run(
         ExceptionGroup: Of WorldError, EffectError: a part of the world died; a switch did
             nothing.
     """
+    narrator.prepare()
     with claim() as plan:
         world = World(story, plan, directory, program=program, page_port=page_port)
         async with world, listener(world.page) as ear, asyncio.TaskGroup() as beside:
