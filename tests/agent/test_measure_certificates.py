@@ -111,7 +111,7 @@ def test_a_leaf_that_signs_is_no_authority() -> None:
 
 def test_a_weak_key_is_not_taken_for_an_unknown_authority() -> None:
     """What the verifier refuses for reasons of its own is told with its words."""
-    weak = Authority("Weak Middle", above=ROOT, weak=True)
+    weak = Authority("Weak Middle", above=ROOT, rsa_bits=1024)
     chain = [weak.leaf(HOST).der, weak.issued.der]
     found = TRUST.verify(chain, HOST, now_ms=NOW_MS)
     assert (found.codes, found.failure) == ((1,), "ssl_invalid_certificate")

@@ -55,7 +55,7 @@ class Authority:
         above: "Authority | None" = None,
         not_before: datetime = EARLY,
         not_after: datetime = LATE,
-        weak: bool = False,
+        rsa_bits: int | None = None,
     ) -> None:
         """Make the key and the certificate.
 
@@ -64,11 +64,9 @@ class Authority:
             above: Signs this one; None: it signs itself.
             not_before: Start of its validity.
             not_after: End of its validity.
-            weak: With a key that is too short for the web.
+            rsa_bits: An RSA key of this length; None: a P-256 key.
         """
-        key: Key = ec.generate_private_key(ec.SECP256R1())
-        if weak:
-            key = rsa.generate_private_key(65_537, 1024)  # noqa: S505  # weak on purpose
+        key = _new_key(rsa_bits)
         issuer = self if above is None else above
         subject = _name(name)
         builder = _builder(subject, key, not_before, not_after).add_extension(
@@ -88,6 +86,7 @@ class Authority:
         not_before: datetime = EARLY,
         not_after: datetime = LATE,
         self_signed: bool = False,
+        rsa_bits: int | None = None,
     ) -> Issued:
         """A server certificate.
 
@@ -96,8 +95,9 @@ class Authority:
             not_before: Start of its validity.
             not_after: End of its validity.
             self_signed: Signed by its own key instead of this authority.
+            rsa_bits: An RSA key of this length; None: a P-256 key.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = _new_key(rsa_bits)
         subject = _name(names[0] if names else "nameless")
         builder = _builder(subject, key, not_before, not_after).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
@@ -143,6 +143,12 @@ def server_context(leaf: Issued, *above: Issued) -> ssl.SSLContext:
         path.write_bytes(b"".join((key, leaf.pem, *(each.pem for each in above))))
         context.load_cert_chain(path)
     return context
+
+
+def _new_key(rsa_bits: int | None) -> Key:
+    if rsa_bits is None:
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(65_537, rsa_bits)
 
 
 def _builder(

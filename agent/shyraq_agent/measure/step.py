@@ -180,7 +180,7 @@ class Record:
             result: Counts over the steps.
         """
         steps = [step for step in self._steps if step is not None]
-        datas, fields_left_out = trim([step.data for step in steps])
+        kept, fields_left_out = trim([step.data for step in steps])
         if self._left_out:
             result = {**result, "steps_left_out": self._left_out}
         if fields_left_out:
@@ -190,6 +190,6 @@ class Record:
             target=self._target,
             started_uptime_ms=self._started_uptime_ms,
             duration_ms=self.elapsed_ms(),
-            steps=tuple(replace(step, data=data) for step, data in zip(steps, datas, strict=True)),
+            steps=tuple(replace(step, data=data) for step, data in zip(steps, kept, strict=True)),
             result=result,
         )
