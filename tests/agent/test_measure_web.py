@@ -6,7 +6,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -318,6 +318,27 @@ async def test_the_networks_own_resolver_is_asked_beside_the_hosts() -> None:
     assert asked == [("system", "ANY"), ("udp", "A"), ("udp", "AAAA")]
     tried = {step.data["address"] for step in measurement.steps if step.name == "connect"}
     assert tried == {"127.0.0.1", "127.0.0.2"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_measurement_that_is_stopped_leaves_no_connection(scheme: str) -> None:
+    """In the middle of a handshake or of a request: the server sees the end at once."""
+    heard, ended = asyncio.Event(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        heard.set()
+        with suppress(ConnectionResetError):
+            await reader.read(4096)
+        ended.set()
+
+    async with tcp_server(listen) as port:
+        task = asyncio.create_task(measure(f"{scheme}://{HOST}:{port}/"))
+        await heard.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await ended.wait()
+    assert task.cancelled()
 
 
 async def test_a_slow_drip_ends_at_the_limit() -> None:

@@ -154,18 +154,21 @@ async def open_tls(
     facts = {"server_name": host, **about}
     shake = partial(shake_hands, stream, host, edges.stopwatch.elapsed_ms)
     limit_ms = edges.limits.handshake_ms
-    tls = await record.attempt("handshake", shake, limit_ms=limit_ms, about=facts)
-    if tls is None:
-        stream.close()
-        return None
+    opened: TlsStream | None = None
+    try:
+        tls = await record.attempt("handshake", shake, limit_ms=limit_ms, about=facts)
+        if tls is None:
+            return None
 
-    async def verify(notes: Notes) -> bool:
-        return _verify(record, served_chain(tls.tls), host, edges, notes)
+        async def verify(notes: Notes) -> bool:
+            return _verify(record, served_chain(tls.tls), host, edges, notes)
 
-    if not await record.attempt("verify", verify, limit_ms=limit_ms, about=facts):
-        tls.close()
-        return None
-    return tls
+        if await record.attempt("verify", verify, limit_ms=limit_ms, about=facts):
+            opened = tls
+    finally:
+        if opened is None:
+            stream.close()
+    return opened
 
 
 def _verify(record: Record, chain: Sequence[bytes], host: str, edges: Edges, notes: Notes) -> bool:

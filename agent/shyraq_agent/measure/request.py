@@ -1,4 +1,4 @@
-"""Requests: one GET or HEAD over a connection that is already open and already judged.
+"""Requests: one GET over a connection that is already open and already judged.
 
 httpx names the URL and the headers, h11 (the HTTP/1.1 machine inside httpx) reads the answer;
 neither opens a socket, follows a redirect, keeps a cookie, or reads a proxy from the environment.
@@ -16,15 +16,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import h11
 import httpx
 
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.step import Notes
-
-Method = Literal["GET", "HEAD"]
 
 HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -96,7 +94,6 @@ async def fetch(
     stream: ByteStream,
     url: str,
     *,
-    method: Method,
     max_body_bytes: int,
     elapsed_ms: Callable[[], float],
     notes: Notes,
@@ -106,7 +103,6 @@ async def fetch(
     Args:
         stream: Open to the URL's host.
         url: With http or https.
-        method: GET or HEAD.
         max_body_bytes: Read of the body at most.
         elapsed_ms: The stopwatch.
         notes: Get the fields above.
@@ -118,7 +114,7 @@ async def fetch(
     began_ms = elapsed_ms()
     stream.watch(elapsed_ms, notes)
     machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
-    await stream.write(_head(machine, httpx.Request(method, url, headers=HEADERS)))
+    await stream.write(_head(machine, httpx.Request("GET", url, headers=HEADERS)))
     try:
         response = await _next_event(machine, stream)
         while not isinstance(response, h11.Response):  # 100 and 103 may come first

@@ -110,7 +110,6 @@ async def _request(hop: _Hop, address: str, stream: ByteStream) -> Page | None:
         return await fetch(
             stream,
             hop.url,
-            method="GET",
             max_body_bytes=limits.verified_body_bytes if _is_secure(hop) else limits.body_bytes,
             elapsed_ms=hop.edges.stopwatch.elapsed_ms,
             notes=notes,
