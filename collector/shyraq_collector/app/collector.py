@@ -16,7 +16,7 @@ import random
 import secrets
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +42,7 @@ from shyraq_collector.consume.rates import Rates
 from shyraq_collector.consume.receipts import Receipts
 from shyraq_collector.correlate.pace import Pace as Thresholds
 from shyraq_collector.disclose.api import build
+from shyraq_collector.disclose.places import Country, load_countries
 from shyraq_collector.facts.reports import Message
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.judge.judge import Judge
@@ -71,6 +72,7 @@ class _Edges:
     pace: Pace
     stopwatch: Stopwatch
     rng: random.Random
+    commit_point: Callable[[CommitPoint], None]
 
 
 class Collector:
@@ -99,8 +101,8 @@ class Collector:
             pace=pace,
             stopwatch=stopwatch,
             rng=rng or random.Random(secrets.randbits(64)),  # noqa: S311  # jitter, no secret
+            commit_point=commit_point,
         )
-        self._commit_point = commit_point
         self.ready = asyncio.Event()
         """Set when the subscriptions stand for the first time."""
 
@@ -108,13 +110,14 @@ class Collector:
         """Run until cancelled.
 
         Raises:
-            ConfigError: The key file or the HTTP address cannot be used.
+            ConfigError: The key file, the HTTP address or a country file cannot be used.
             LocalError: The ledger cannot be opened, or a certificate file cannot be used.
         """
         config = self._edges.config
         key = await asyncio.to_thread(read_key_file, config.key_file)
         async with contextlib.AsyncExitStack() as stack:
             listening = None
+            countries = await asyncio.to_thread(load_countries, config.http.countries_directory)
             if config.http.enabled:
                 listening = stack.enter_context(bind(config.http.host, config.http.port))
             writer = await asyncio.to_thread(self._open_writer)
@@ -126,15 +129,20 @@ class Collector:
                 for _ in range(_READERS)
             ]
             rooms = _Rooms(
-                edges=self._edges, key=key, writer=writer, threads=threads, readers=readers
+                edges=self._edges,
+                key=key,
+                writer=writer,
+                threads=threads,
+                readers=readers,
+                countries=countries,
             )
             await rooms.remember()
             await rooms.run(listening, self.ready)
 
     def _open_writer(self) -> Writer:
-        ledger_file = self._edges.config.ledger_file
-        ledger_file.parent.mkdir(parents=True, exist_ok=True)
-        return Writer(ledger_file, stopwatch=self._edges.stopwatch, commit_point=self._commit_point)
+        edges, path = self._edges, self._edges.config.ledger_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Writer(path, stopwatch=edges.stopwatch, commit_point=edges.commit_point)
 
 
 class _Rooms:
@@ -148,7 +156,9 @@ class _Rooms:
         writer: Writer,
         threads: ThreadPoolExecutor,
         readers: Sequence[sqlite3.Connection],
+        countries: Mapping[str, Country],
     ) -> None:
+        self._countries = countries
         self._config = config = edges.config
         self._pace = pace = edges.pace
         self._rng = edges.rng
@@ -169,7 +179,11 @@ class _Rooms:
         self._door = self._make_door(config.broker, (every_node("report"), CANARY), self._eyes)
         self._canary_door = self._make_door(config.canary, (), None)
         self._receipts = Receipts(
-            key=key, ledger=ledger_id(self._history_reader), pace=pace, outlet=self._door
+            key=key,
+            ledger=ledger_id(self._history_reader),
+            pace=pace,
+            outlet=self._door,
+            commit_point=edges.commit_point,
         )
         self._desk = Desk(
             Judge(config.policy),
@@ -292,7 +306,9 @@ class _Rooms:
             started_ms=self._pace.now_ms(),
             is_connected=lambda: self._door.is_connected,
         )
-        return build(state, self._pace, heartbeat_s=self._config.heartbeat_s)
+        return build(
+            state, self._pace, heartbeat_s=self._config.heartbeat_s, countries=self._countries
+        )
 
 
 def _nothing() -> None:
