@@ -157,7 +157,10 @@ def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
 
 
 def _belongs(case: Case, line: Line) -> bool:
-    return line.missing_since >= case.onset.earliest
+    fell_from = case.onset.earliest
+    if case.peak is not None:
+        fell_from = min(fell_from, *(fallen.missing_since for fallen in case.peak.lines))
+    return line.missing_since >= fell_from
 
 
 def joined(one: Story, two: Story) -> Story:

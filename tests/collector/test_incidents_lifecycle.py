@@ -1,0 +1,118 @@
+"""The life of an incident: the table, its page, and what no sequence of events can do."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from shyraq_collector.incidents.lifecycle import (
+    EVENTS,
+    FINAL,
+    OPEN,
+    STATES,
+    TRANSITIONS,
+    as_markdown,
+    step,
+)
+from support.simulator_play import Play, everyone, nobody, sensors_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "incident-lifecycle.md"
+
+
+def test_the_page_is_the_table() -> None:
+    """The reference page is generated, never edited."""
+    assert PAGE.read_text(encoding="utf-8") == as_markdown()
+
+
+def test_every_state_and_event_is_used_and_described() -> None:
+    """No state without a way in, no event without a row."""
+    reached = {"suspected", *TRANSITIONS.values()}
+    assert reached == set(STATES)
+    assert {event for _, event in TRANSITIONS} == set(EVENTS)
+
+
+def test_final_states_only_take_revisions() -> None:
+    """What is over may be corrected by a new entry, but does not come back."""
+    for (state, event), after in TRANSITIONS.items():
+        if state in FINAL:
+            assert (event, after) == ("revise", state)
+
+
+def test_a_step_that_is_not_in_the_table_is_a_bug() -> None:
+    """A closed incident cannot be confirmed."""
+    with pytest.raises(KeyError):
+        step("closed", "confirm")
+
+
+class Country(RuleBasedStateMachine):
+    """Any weather over a small country: timelines stay append-only and follow the table."""
+
+    def __init__(self) -> None:
+        """A fleet whose habits are known."""
+        super().__init__()
+        self.play = Play()
+        self.play.warm_up(1.0)
+        self.before: dict[str, int] = {}
+
+    @rule(
+        minutes=st.integers(1, 25),
+        who=st.sampled_from(["nobody", "all", "isp0", "isp1", "XX-02", "but", "ours"]),
+    )
+    def pass_time(self, minutes: int, who: str) -> None:
+        """Some lines are silent for a while."""
+        silent = {
+            "nobody": nobody,
+            "all": sensors_of(),
+            "isp0": sensors_of("isp0"),
+            "isp1": sensors_of("isp1"),
+            "XX-02": sensors_of(region="XX-02"),
+            "but": sensors_of(but="isp3"),
+            "ours": everyone,
+        }[who]
+        self.play.minutes(minutes, silent)
+
+    @precondition(lambda self: bool(self.play.said))
+    @rule()
+    def crash(self) -> None:
+        """The collector dies and starts again."""
+        self.play.crash()
+
+    @invariant()
+    def timelines_follow_the_table(self) -> None:
+        """Numbers without holes, times that do not run back, only rows of the table."""
+        for incident in self.play.engine.incidents():
+            history = incident.history
+            assert [entry.number for entry in history] == list(range(len(history)))
+            assert len(history) >= self.before.get(incident.id, 0)
+            self.before[incident.id] = len(history)
+            assert history[0].state == "suspected"
+            for earlier, later in pairwise(history):
+                assert earlier.published_at <= later.published_at
+                assert any(
+                    state == earlier.state and after == later.state
+                    for (state, _), after in TRANSITIONS.items()
+                )
+            assert incident.lines_down_peak <= max(incident.lines_observed, 1)
+            assert 0.0 <= incident.confidence <= 1.0
+
+    @invariant()
+    def a_line_belongs_to_one_open_incident(self) -> None:
+        """Claims and open incidents agree."""
+        opened = {i.id for i in self.play.engine.incidents() if i.state in OPEN}
+        for country in self.play.engine.roster.countries.values():
+            for line in country.lines.values():
+                assert line.case is None or line.case in opened
+            for group in country.lattice.groups:
+                assert 0 <= group.up <= group.lines
+
+
+TestCountry = Country.TestCase
+TestCountry.settings = settings(
+    max_examples=12,
+    stateful_step_count=14,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
