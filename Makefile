@@ -7,7 +7,7 @@ OONI   := .venv-ooni
 PYFILES := wire agent collector deploy/demo tests bench
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup system demo demo-check test ooni-check check fix bench crash lock docs clean
+.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## Print this list
@@ -66,6 +66,9 @@ fix: setup ## Format, and mend what the linter can
 
 bench: setup ## Speed and memory as ratios against bare baselines in the same run
 	$(BIN)/python bench/run.py
+
+score: setup ## Recall, precision, scope and delay on a simulated country with known truth, beside two baselines
+	$(BIN)/python bench/score.py $(SCORE)
 
 crash: system setup ## Kill agent, collector and broker 100 times; nothing may be lost, forked or doubled
 	$(BIN)/python tests/journeys/crash.py

@@ -218,7 +218,7 @@ class Roster:
             line.changes += 1
         if math.isfinite(gap) and line.case is None and line.state != "absent":
             self._collect(line, gap)
-        ripe = line.learned or self.countries[line.key.country].is_panel
+        ripe = line.learned or line.state != "new" or self.countries[line.key.country].is_panel
         if line.state != "up" and ripe and not line.elsewhere:
             self.move(line, "up")
 
