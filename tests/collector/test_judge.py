@@ -341,6 +341,25 @@ def test_a_node_that_reaches_nothing_abroad_says_nothing_of_targets_there() -> N
     assert _last(_Story().repeated(SILENT, beside=whole))[3] == "tls.failed"
 
 
+def test_a_dead_family_says_nothing_of_targets_and_the_live_one_still_does() -> None:
+    """Where IPv6 reaches nothing, a site met over IPv6 only is not "blocked"."""
+    ladder = _ladder(home=3, abroad=3)
+    tiers: dict[str, Json] = {
+        "abroad": {"ipv4": {"ok": 3, "of": 3}, "ipv6": {"ok": 0, "of": 2}},
+    }
+    beside = [(_place(), replace(ladder, result={"tiers": tiers}))]
+    six, timeout = "2001:db8::10", "generic_timeout_error"
+    only_six = web([lookup(six), *https(six, connect=timeout)])
+    good = web([lookup(six), *https(six)])
+    assert _last(_Story().repeated(only_six, good, beside=beside))[3] == "own.no-path"
+    assert _last(_Story().repeated(only_six, good))[3] == "tcp.failed"
+    both_fail = web(
+        [lookup(RIGHT, six), *https(six, connect="connection_refused"), *https(connect=timeout)]
+    )
+    control = web([lookup(RIGHT, six), *https(six), *https()])
+    assert _last(_Story().repeated(both_fail, control, beside=beside))[3] == "tcp.failed"
+
+
 def test_what_fails_between_a_dead_ladder_and_a_live_one_is_no_evidence() -> None:
     """At the edge of a cut the nearer ladder may already be a live one."""
     story = _Story()
@@ -463,6 +482,11 @@ def test_a_slowed_name_is_throttled_with_ratio_and_interval() -> None:
 def test_a_far_server_is_slow_for_everybody() -> None:
     """What the controls see as usual is not held against the path."""
     assert _slow_story([240.0] * 12, control_ms=230.0)[-1].state == "ok"
+
+
+def test_a_control_nearer_to_the_target_accuses_nobody() -> None:
+    """Usual ratios excuse; a node that sees both names alike is not throttled."""
+    assert _slow_story([52.0] * 12, control_ms=10.0)[-1].state == "ok"
 
 
 def test_a_site_that_is_fast_again_is_ok_again() -> None:

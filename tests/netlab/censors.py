@@ -17,7 +17,9 @@ from netlab.paths import both, speed_word
 from netlab.sites import BLOCK_PAGE, address_of
 from support.hostile_servers import page, redirect
 
-NAME_KBIT_S: Final = 128
+QUEUE_KBIT_S: Final = 128
+POLICE_KBIT_S: Final = 64
+"""The kernel lets a second's worth through at once: a handshake must not fit into that."""
 PORTAL: Final = "http://192.168.1.1/login"
 _OTHER: Final = "neutral.example"
 _MARK: Final = "0x51"
@@ -59,7 +61,7 @@ def _queue_name(scene: Scene) -> Iterator[None]:
     country = scene.stage.country
     commands = (
         "qdisc add DEV root handle 1: htb default 20",
-        f"class add DEV parent 1: classid 1:10 htb rate {NAME_KBIT_S}kbit burst 2kb cburst 2kb",
+        f"class add DEV parent 1: classid 1:10 htb rate {QUEUE_KBIT_S}kbit burst 2kb cburst 2kb",
         "class add DEV parent 1: classid 1:20 htb rate 1gbit",
     )
     with (
@@ -76,7 +78,7 @@ def _queue_name(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _police_name(scene: Scene) -> Iterator[None]:
-    above = f"--hashlimit-above {NAME_KBIT_S // 8}kb/s --hashlimit-burst {NAME_KBIT_S // 8}kb"
+    above = f"--hashlimit-above {POLICE_KBIT_S * 125}b/s --hashlimit-burst {POLICE_KBIT_S * 125}b"
     with scene.stage.country.rules(
         scene.isp,
         *_marking(scene),
@@ -148,9 +150,12 @@ def _connect(scene: Scene) -> str:
     return f"{aimed} / {canary.tcp(address_of(_OTHER), 443)}"
 
 
-def _two_speeds(scene: Scene) -> str:
-    speed = partial(speed_word, scene, set_kbit_s=NAME_KBIT_S)
-    return f"{speed(scene.name)} / {speed(_OTHER)}"
+def _two_speeds(set_kbit_s: float) -> Callable[[Scene], str]:
+    def sing(scene: Scene) -> str:
+        speed = partial(speed_word, scene, set_kbit_s=set_kbit_s)
+        return f"{speed(scene.name)} / {speed(_OTHER)}"
+
+    return sing
 
 
 def _portal(scene: Scene) -> str:
@@ -226,19 +231,19 @@ CENSORS: Final = (
     ),
     Mechanism(
         id="name-queue",
-        what=f"Connections with the name share a queue of {NAME_KBIT_S} kbit/s.",
+        what=f"Connections with the name share a queue of {QUEUE_KBIT_S} kbit/s.",
         recipe="string match → CONNMARK → CLASSIFY → htb",
         apply=_queue_name,
-        canary=_two_speeds,
+        canary=_two_speeds(QUEUE_KBIT_S),
         healthy="fast / fast",
         effect="slow / fast",
     ),
     Mechanism(
         id="name-police",
-        what=f"Packets of connections with the name are dropped above {NAME_KBIT_S} kbit/s.",
+        what=f"Packets of connections with the name are dropped above {POLICE_KBIT_S} kbit/s.",
         recipe="string match → CONNMARK → hashlimit → DROP",
         apply=_police_name,
-        canary=_two_speeds,
+        canary=_two_speeds(POLICE_KBIT_S),
         healthy="fast / fast",
         effect="slow / fast",
     ),

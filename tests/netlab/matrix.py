@@ -219,9 +219,7 @@ def score(outcomes: Sequence[Outcome]) -> Score:
     innocent = [each for each in outcomes if not each.row.guilty]
     return Score(
         guilty=len(guilty),
-        found=sum(
-            each.verdict is not None and each.verdict.state == each.row.said[0] for each in guilty
-        ),
+        found=sum(each.is_accused and each.verdict.state == each.row.said[0] for each in guilty),
         innocent=len(innocent),
         accused=sum(each.is_accused for each in innocent),
         wrong=sum(bool(each.problem) for each in outcomes),

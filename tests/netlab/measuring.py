@@ -54,10 +54,10 @@ LADDER: Final = Ladder(
         *(
             Rung(
                 tier="domestic",
-                host=address_of("gov.example", family),
+                host=address_of("shop.example", family),
                 port=443,
                 proof="tls",
-                server_name="gov.example",
+                server_name="shop.example",
             )
             for family in (4, 6)
         ),

@@ -142,7 +142,13 @@ GUILTY: Final = (
     _guilty("dns-nxdomain", "news.example", ("lookup", "dns_nxdomain_error"), _BY_DNS),
     _guilty("dns-block-page", _NEWS, _FORGED, _BY_DNS),
     _guilty("dns-block-page", _PLAIN, _GOOD, _BY_HTTP),
-    _guilty("dns-dead-address", _NEWS, ("connect", "connection_refused"), _BY_DNS),
+    # No control tries an address that only a liar gives, until controls can be asked to.
+    _guilty(
+        "dns-dead-address",
+        _NEWS,
+        ("connect", "connection_refused"),
+        ("unknown", "address_untried"),
+    ),
     _throttled("name-queue", _NEWS),
     _throttled("name-queue", _NEWS6),
     _throttled("name-queue", "news.example:443", ("verify", None)),

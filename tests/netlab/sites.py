@@ -84,9 +84,9 @@ SITES: Final = (
 )
 
 BLOCK_PAGE: Final = page(b"<title>Access restricted</title>" + b"By order. " * 60)
-BLOCK_PAGE_HOST: Final = "192.0.2.60"
+BLOCK_PAGE_HOST: Final = "203.0.113.160"
 """A lie in DNS may lead here: any name gets the block page, and a forged certificate."""
-DEAD_HOST: Final = "192.0.2.250"
+DEAD_HOST: Final = "203.0.113.170"
 """Nothing listens here."""
 
 
@@ -132,7 +132,7 @@ def addresses_in(place: str) -> list[str]:
     if place == "home":
         held += [a for each in SITES for a in each.elsewhere]
     if place == "world":
-        held += [*ECHO, *NAME_SERVER, "192.0.2.0/24"]
+        held += [*ECHO, *NAME_SERVER, "192.0.2.0/24", BLOCK_PAGE_HOST, DEAD_HOST]
     if place == "resolver":
         held += NAME_SERVER
     return held

@@ -158,13 +158,13 @@ class Judge:
         return self._memories.ask(entered, end, now_ms=self._now_ms).word == "waiting"
 
     def _judge(self, entered: Entered) -> Verdict:
-        found = walk(
-            RULES,
-            (
-                self._memories.case(entered, seen, now_ms=self._now_ms)
-                for seen in entered.sighting.walk
-            ),
-        )
+        cases = [
+            self._memories.case(entered, seen, now_ms=self._now_ms)
+            for seen in entered.sighting.walk
+        ]
+        # Where one family reaches nothing at all, what the other met speaks first.
+        cases.sort(key=lambda case: case.no_path and case.seen.failure is not None)
+        found = walk(RULES, cases)
         rule, answer = NOTHING, Answer(word="absent")
         if found is not None:
             rule, answer = found[0], found[1].answer

@@ -130,7 +130,7 @@ class Memories:
         """One observation with everything that a rule may ask about it."""
         sighting, answer = entered.sighting, self.ask(entered, seen, now_ms=now_ms)
         ours, theirs = seen.page, answer.page
-        line = self._lines.of(entered.placement, sighting)
+        line = self._lines.of(entered.placement, sighting, seen.address)
         return Case(
             seen=seen,
             complete=seen.tried == sighting.goal and seen.failure is None,

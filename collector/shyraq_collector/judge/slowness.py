@@ -2,8 +2,10 @@
 
 A pair is one handshake with the target and the nearest handshake with a neutral name by the same
 node, within the target's cadence. The controls' own pairs give the ratio that is usual for the
-target: a far server is slow for everybody. Without controls, or under `MIN_PAIRS` pairs,
-nothing is said. Pairs age out by number, so that a return to normal is seen.
+target: a far server is slow for everybody. It excuses and never accuses: that a control finds the
+target quicker than the neutral name says nothing of the node's own path. Without controls, or
+under `MIN_PAIRS` pairs, nothing is said. Pairs age out by number, so that a return to normal is
+seen.
 """
 
 from collections import deque
@@ -70,7 +72,7 @@ class Slowness:
         if usual is None or len(pairs) < MIN_PAIRS:
             return None
         ours, theirs = zip(*pairs, strict=True)
-        return compare(ours, theirs, usual_ratio=median(usual))
+        return compare(ours, theirs, usual_ratio=max(1.0, median(usual)))
 
     def _twin(self, node: NodeId, at_ms: int, within_ms: int) -> float | None:
         near = [
