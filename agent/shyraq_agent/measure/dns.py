@@ -8,7 +8,6 @@ asked over UDP only: an answer from there was injected on the way. Nothing is co
 import asyncio
 
 from shyraq_agent.measure.edges import Edges, Resolver, SystemResolver
-from shyraq_agent.measure.lookup import Question
 from shyraq_agent.measure.reach import ask_server, ask_system
 from shyraq_agent.measure.step import RawMeasurement, Record
 from shyraq_agent.measure.target import Target
@@ -39,11 +38,9 @@ async def _ask_system(
 
 async def _ask(record: Record, host: str, resolver: Resolver, edges: Edges) -> tuple[int, int]:
     """How many of a server's lookups gave addresses, of how many."""
-    ipv4 = Question(name=host, query_type="A")
-    asked = [ask_server(record, ipv4, resolver, edges)]
+    asked = [ask_server(record, host, "A", resolver, edges)]
     if resolver.role != "silent":
-        ipv6 = Question(name=host, query_type="AAAA")
-        asked.append(ask_server(record, ipv6, resolver, edges))
-        asked.append(ask_server(record, ipv4, resolver, edges, over_tcp=True))
+        asked.append(ask_server(record, host, "AAAA", resolver, edges))
+        asked.append(ask_server(record, host, "A", resolver, edges, over_tcp=True))
     found = await asyncio.gather(*asked)
     return sum(1 for each in found if each), len(found)

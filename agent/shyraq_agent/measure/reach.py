@@ -64,7 +64,7 @@ async def find_addresses(
     if ask_all or not lookups:
         isp = [each for each in edges.resolvers if each.role == "isp"]
         lookups += [
-            ask_server(record, Question(name=host, query_type=kind), each, edges, about=about)
+            ask_server(record, host, kind, each, edges, about=about)
             for each in isp[:1]
             for kind in _QUERY_TYPES
         ]
@@ -87,7 +87,8 @@ async def ask_system(
 
 async def ask_server(
     record: Record,
-    question: Question,
+    host: str,
+    query_type: QueryType,
     resolver: Resolver,
     edges: Edges,
     *,
@@ -95,10 +96,11 @@ async def ask_server(
     about: About = NOTHING,
 ) -> Sequence[str]:
     """One lookup by a DNS server, as a step; empty when it failed or the policy forbids it."""
+    question = Question(name=host, query_type=query_type)
     facts: dict[str, Json] = {
-        "hostname": question.name,
+        "hostname": host,
         "engine": "tcp" if over_tcp else "udp",
-        "query": question.query_type,
+        "query": query_type,
         "resolver": resolver.role,
         **about,
     }
