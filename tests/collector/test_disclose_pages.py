@@ -327,3 +327,41 @@ async def test_a_yesterday_s_time_bears_its_day() -> None:
     found = await page("national_cut")
     assert "4 January, 14:59–15:01 4 January, 08:59–09:01 UTC" in found.text
     assert NOW - 1500 * MINUTE < NOW
+
+
+# -- colours ---------------------------------------------------------------------------------------
+
+
+def palette(css: str) -> list[dict[str, str]]:
+    """The colours by name, of the light theme and of the dark one."""
+    blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)[:2]
+    return [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio, WCAG 2.2."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+async def test_text_has_the_contrast_that_wcag_aa_asks_for() -> None:
+    """Every text colour on every ground it stands on, light and dark: 4.5 to 1 at least."""
+    themes = palette((await ask(played("quiet"), "/static/style.css")).text)
+    assert len(themes) == 2
+    for theme in themes:
+        grounds = [theme["paper"], theme["sheet"]]
+        washes = {name: theme[f"{name}-wash"] for name in theme if f"{name}-wash" in theme}
+        pairs = [(theme[name], ground) for name in ("ink", "soft", "link") for ground in grounds]
+        pairs += [(theme["good"], ground) for ground in grounds]
+        for name, wash in washes.items():
+            pairs += [(theme[name], ground) for ground in (wash, *grounds)]
+            pairs += [(theme["ink"], wash), (theme["soft"], wash)]
+        weak = [(text, ground) for text, ground in pairs if contrast(text, ground) < 4.5]
+        assert weak == []
