@@ -16,11 +16,13 @@ from shyraq_collector.app.eyes import Eyes, Senses
 from shyraq_collector.app.judging import Judging, OwnState
 from shyraq_collector.app.public import CommittedState
 from shyraq_collector.app.words import reached_us, tell
+from shyraq_collector.canary import BEATS_PER_HEARTBEAT
 from shyraq_collector.consume.connection import BrokerSettings, Connection
 from shyraq_collector.correlate.pace import Pace as Thresholds
 from shyraq_collector.disclose.reader import Mark, Position
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.facts.incidents import Entry
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.signals import Absence
 from shyraq_collector.facts.verdicts import Verdict
@@ -35,12 +37,11 @@ from shyraq_wire.codec import pack, unpack
 from shyraq_wire.envelope import open_frame
 from shyraq_wire.receipt import Receipt, decode_receipt
 from shyraq_wire.report import Event, EventKind, Json, Kind
-from shyraq_wire.topics import every_node
+from shyraq_wire.topics import CANARY, every_node
 from support.broker import Broker, free_port, running_broker
 from support.clock import STORY_START_MS, FakePace, until
 from support.collectors import House
 from support.findings import commit, entry, findings, incident
-from support.pace import FastPace
 from support.signing import SigningNode, measurement
 from support.stored import StoredLedger, placement
 
@@ -583,12 +584,11 @@ def test_the_public_reads_what_was_committed(ledger: StoredLedger) -> None:
 # -- whole runs ------------------------------------------------------------------------------------
 
 
-FACTOR = 120
-"""Half a second is a heartbeat."""
+BEAT_MS = HEARTBEAT_MS // BEATS_PER_HEARTBEAT
 
 
 class Nodes:
-    """A few nodes that talk to a real broker, and hear their receipts."""
+    """A few nodes that talk to a real broker, hear their receipts, and turn everybody's clock."""
 
     def __init__(self, broker: Broker, count: int) -> None:
         """Make keys; nothing is connected.
@@ -598,36 +598,52 @@ class Nodes:
             count: How many.
         """
         self.all = [SigningNode(f"node-{n:04d}", epoch=f"{n:032x}") for n in range(count)]
+        self.pace = FakePace()
         self.receipts: dict[str, Receipt] = {}
-        self._connection = Connection(
+        self.canaries = 0
+        self._broker, self._key = broker, b""
+        self._connection = self._make()
+
+    def _make(self) -> Connection:
+        broker = self._broker
+        return Connection(
             BrokerSettings(
                 host=broker.host, port=broker.port, protocol=broker.protocol, client_id="nodes"
             ),
             context=None,
             on_message=self._hear,
         )
-        self.key = b""
 
     @contextlib.asynccontextmanager
     async def connected(self, key: bytes) -> AsyncIterator["Nodes"]:
         """Connect; the key is the collector's."""
-        self.key = key
+        self._key, self._connection = key, self._make()
         await self._connection.open()
-        await self._connection.subscribe([every_node("receipt")])
+        await self._connection.subscribe([every_node("receipt"), CANARY])
         try:
             yield self
         finally:
             await self._connection.close()
 
-    async def beat(self, pace: FastPace, nodes: Sequence[SigningNode] | None = None) -> None:
-        """One pulse of each node, now."""
-        for node in self.all if nodes is None else nodes:
-            report = node.report(at_ms=pace.now_ms(), measurements=(measurement(),))
-            await self.publish(node, pack(node.frame(report)))
+    async def beat(self, house: House, nodes: Sequence[SigningNode] | None = None) -> None:
+        """One heartbeat: a pulse of each node, receipted; then the clock, canary by canary."""
+        nodes = self.all if nodes is None else nodes
+        await self.pulse(nodes)
+        await until(lambda: all(self.told(node) == node.seq - 1 for node in nodes))
+        for _ in range(BEATS_PER_HEARTBEAT):
+            before = self.canaries
+            self.pace.advance(BEAT_MS)
+            await until(lambda before=before: self.canaries > before)  # type: ignore[misc]
+        tick_ms = self.pace.now_ms() // HEARTBEAT_MS * HEARTBEAT_MS
+        with house.reader() as reader:
+            await until(lambda: (queries.mark(reader)[0] or 0) >= tick_ms)
 
-    async def publish(self, node: SigningNode, payload: bytes) -> None:
-        """Any bytes on a node's topic."""
-        await self._connection.publish(node.topic, payload, retain=False)
+    async def pulse(self, nodes: Sequence[SigningNode]) -> None:
+        """One report of each node, now."""
+        for node in nodes:
+            report = node.report(at_ms=self.pace.now_ms(), measurements=(measurement(),))
+            payload = pack(node.frame(report))
+            await self._connection.publish(node.topic, payload, retain=False)
 
     def told(self, node: SigningNode) -> int:
         """The newest seq that a node has been told of; -1: none."""
@@ -636,18 +652,30 @@ class Nodes:
             return -1
         return max((i.hi for each in receipt.epochs for i in each.intervals), default=-1)
 
+    def has_more(self, node: SigningNode, than: int) -> bool:
+        """Whether a node has been told of a newer report than this one."""
+        return self.told(node) > than
+
+    async def let_a_second_pass(self) -> None:
+        """For whatever waits on the pace: reconnects, looks at the registry."""
+        self.pace.advance(1000)
+        await asyncio.sleep(0.002)
+
     def _hear(self, topic: str, payload: bytes) -> None:
-        receipt = decode_receipt(open_frame(unpack(payload), self.key)[1])
+        if topic == CANARY:
+            self.canaries += 1
+            return
+        receipt = decode_receipt(open_frame(unpack(payload), self._key)[1])
         assert receipt.node in topic
         self.receipts[receipt.node] = receipt
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A running broker that keeps sessions over a restart."""
+    """A running broker that forgets everything when it is killed."""
     directory = tmp_path / "broker"
     directory.mkdir()
-    with running_broker(directory, persistent=True) as running:
+    with running_broker(directory) as running:
         yield running
 
 
@@ -661,52 +689,47 @@ def make_house(tmp_path: Path, broker: Broker, nodes: Nodes, *, settings: str = 
     return house
 
 
+def told_so_far(house: House) -> list[Entry]:
+    """Every timeline entry."""
+    with house.reader() as reader:
+        return [each for _, each in queries.entries(reader, after=0, limit=99)]
+
+
 async def test_a_report_goes_all_the_way_and_comes_back_as_a_receipt(
     tmp_path: Path, broker: Broker
 ) -> None:
     """Stored, receipted under the ledger's id, counted, and seen in the view."""
-    nodes, pace = Nodes(broker, 4), FastPace(FACTOR)
+    nodes = Nodes(broker, 4)
     house = make_house(tmp_path, broker, nodes)
-    async with house.running(pace=pace), nodes.connected(house.receipt_key):
-        await nodes.beat(pace)
-        await until(lambda: all(nodes.told(node) == 0 for node in nodes.all))
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
+        await nodes.beat(house)
         with house.reader() as reader:
             assert queries.counters(reader) == {"live": 4, "stored": 4}
-            await until(lambda: (v := queries.view(reader)) is not None and bool(v.groups))
             view = queries.view(reader)
-            assert view is not None
-            assert (view.broker_connected, view.nodes) == (True, 4)
+    assert view is not None
+    assert (view.broker_connected, view.nodes, view.hold) == (True, 4, "starting")
 
 
 async def test_a_silent_network_is_told_and_a_restart_says_nothing_twice(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """One of four networks falls silent; the incident survives a stop in its middle."""
-    nodes, pace = Nodes(broker, 12), FastPace(FACTOR)
+    """One of four networks falls silent; the incident goes on over a stop in its middle."""
+    nodes = Nodes(broker, 12)
     house = make_house(tmp_path, broker, nodes)
     alive = [node for number, node in enumerate(nodes.all) if number % 4]
 
-    async def beat_until(found: str) -> None:
-        for _ in range(40):
-            await nodes.beat(pace, alive)
-            await asyncio.sleep(60 / FACTOR)
-            with house.reader() as reader:
-                if any(
-                    found == each.state for _, each in queries.entries(reader, after=0, limit=9)
-                ):
-                    return
-        raise AssertionError(f"never {found}")
+    async def beat_until(state: str) -> None:
+        while state not in {entry.state for entry in told_so_far(house)}:
+            await nodes.beat(house, alive)
 
     async with nodes.connected(house.receipt_key):
-        async with house.running(pace=pace):
+        async with house.running(pace=nodes.pace):
             for _ in range(8):
-                await nodes.beat(pace)
-                await asyncio.sleep(60 / FACTOR)
+                await nodes.beat(house)
             await beat_until("suspected")
-        async with house.running(pace=pace):
+        async with house.running(pace=nodes.pace):
             await beat_until("confirmed")
-            with house.reader() as reader:
-                said = [each for _, each in queries.entries(reader, after=0, limit=99)]
+    said = told_so_far(house)
     assert len({entry.incident for entry in said}) == 1
     assert [entry.number for entry in said] == list(range(len(said)))
     assert said[-1].scope.isps == ("isp-a",)
@@ -714,70 +737,72 @@ async def test_a_silent_network_is_told_and_a_restart_says_nothing_twice(
 
 async def test_our_own_broken_broker_is_no_outage(tmp_path: Path, broker: Broker) -> None:
     """Everybody is silent with it; nothing is told, and judging goes on afterwards."""
-    nodes, pace = Nodes(broker, 12), FastPace(FACTOR)
+    nodes = Nodes(broker, 12)
     house = make_house(tmp_path, broker, nodes)
-    async with house.running(pace=pace):
+    async with house.running(pace=nodes.pace):
         async with nodes.connected(house.receipt_key):
             for _ in range(6):
-                await nodes.beat(pace)
-                await asyncio.sleep(60 / FACTOR)
-        broker.kill()
-        await asyncio.sleep(5 * 60 / FACTOR)
+                await nodes.beat(house)
+        await asyncio.to_thread(broker.kill)
         with house.reader() as reader:
-            view = queries.view(reader)
-            assert view is not None
-            assert (view.broker_connected, view.hold) == (False, "hold")
-        broker.start()
-        again = Nodes(broker, 12)
-        again.all = nodes.all
-        async with again.connected(house.receipt_key):
 
-            async def beat() -> None:
-                await again.beat(pace)
-                await asyncio.sleep(60 / FACTOR)
+            def is_holding() -> bool:
+                view = queries.view(reader)
+                return view is not None and not view.broker_connected and view.hold == "hold"
 
-            await until(lambda: again.told(nodes.all[0]) >= 8, moving=beat)
-        with house.reader() as reader:
-            assert queries.entries(reader, after=0, limit=9) == []
+            await until(is_holding, moving=nodes.let_a_second_pass)
+            for _ in range(300):
+                await nodes.let_a_second_pass()
+        await asyncio.to_thread(broker.start)
+        async with nodes.connected(house.receipt_key):
+            canaries = nodes.canaries
+            await until(lambda: nodes.canaries > canaries, moving=nodes.let_a_second_pass)
+
+            async def pulse_again() -> None:
+                await nodes.pulse(nodes.all)
+                await nodes.let_a_second_pass()
+
+            newest = [nodes.told(node) for node in nodes.all]
+            await until(lambda: all(map(nodes.has_more, nodes.all, newest)), moving=pulse_again)
+            for _ in range(5):
+                await nodes.beat(house)
+    assert told_so_far(house) == []
 
 
 async def test_a_command_beside_the_collector_is_seen_without_a_restart(
     tmp_path: Path, broker: Broker
 ) -> None:
     """A node that is registered now is heard; one that is revoked is refused and told so."""
-    nodes, pace = Nodes(broker, 2), FastPace(FACTOR)
-    house = make_house(tmp_path, broker, Nodes(broker, 1))
+    nodes = Nodes(broker, 2)
     first, second = nodes.all
-    async with house.running(pace=pace), nodes.connected(house.receipt_key):
+    house = make_house(tmp_path, broker, Nodes(broker, 1))
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
         with house.reader() as reader:
-            await nodes.beat(pace)
+            await nodes.pulse(nodes.all)
             await until(lambda: nodes.told(first) == 0)
             await until(lambda: queries.counters(reader).get("refused:unknown-node") == 1)
-            house.register(second.id, second.public_key, number=1)
-            house.revoke(first.id, at_ms=pace.now_ms())
+        house.register(second.id, second.public_key, number=1)
+        house.revoke(first.id, at_ms=nodes.pace.now_ms())
 
-            async def beat() -> None:
-                await asyncio.sleep(0.05)
-                await nodes.beat(pace)
+        async def pulse() -> None:
+            await nodes.pulse(nodes.all)
+            await nodes.let_a_second_pass()
 
-            await until(lambda: nodes.told(second) >= 0, moving=beat)
-            await until(
-                lambda: any(
-                    each.reason == "revoked-key" for each in nodes.receipts[first.id].refused
-                ),
-                moving=beat,
-            )
+        def refusals() -> set[str]:
+            return {each.reason for each in nodes.receipts[first.id].refused}
+
+        await until(lambda: nodes.told(second) >= 0, moving=pulse)
+        await until(lambda: refusals() == {"revoked-key"}, moving=pulse)
 
 
 async def test_the_public_api_answers_from_the_same_ledger(tmp_path: Path, broker: Broker) -> None:
     """Status, health and incidents over HTTP while the collector runs."""
-    nodes, pace, port = Nodes(broker, 12), FastPace(FACTOR), free_port()
+    nodes, port = Nodes(broker, 12), free_port()
     house = make_house(tmp_path, broker, nodes)
     text = house.configuration.read_text()
     house.configuration.write_text(text.replace("enabled = false", f"port = {port}"))
-    async with house.running(pace=pace), nodes.connected(house.receipt_key):
-        await nodes.beat(pace)
-        await asyncio.sleep(2 * 60 / FACTOR)
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
+        await nodes.beat(house)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as asking:
             health = (await asking.get("/api/v1/health")).json()
             assert (health["broker"], health["reports_stored"]) == ("connected", 12)
