@@ -13,16 +13,17 @@ from shyraq_demo.account import Deed, Said
 from shyraq_demo.addresses import BROKER_PORT, DNS_PORT, claim
 from shyraq_demo.broker import find
 from shyraq_demo.compare import Finding
+from shyraq_demo.country import Country
 from shyraq_demo.fleet import nodes
 from shyraq_demo.listening import listener
 from shyraq_demo.narrator import Narrator
 from shyraq_demo.start import Start
-from shyraq_demo.story import Story
-from shyraq_demo.story_toml import load, parse
+from shyraq_demo.story_toml import load
 from shyraq_demo.telling import edges
 from shyraq_demo.world import World
 
-JANUARY = load(Path(__file__).parents[2] / "deploy" / "demo" / "stories" / "january.toml")
+SOURCE = Path(__file__).parents[2] / "deploy" / "demo" / "stories" / "january.toml"
+JANUARY = load(SOURCE)
 
 TINY = """
 [story]
@@ -54,6 +55,13 @@ name = "example.org"
 place = "abroad"
 role = "neutral"
 rtt_ms = 5
+[[fault]]
+id = "cut"
+says = "Kcell is cut."
+kind = "cut"
+where = {}
+begins = 1
+ends = 5
 """
 
 
@@ -76,7 +84,8 @@ def test_the_story_has_fifty_nodes_each_at_a_site_of_its_own() -> None:
 def test_the_programs_accept_the_configurations(tmp_path: Path) -> None:
     """Every file of a run is one that an operator could have written."""
     with claim() as plan:
-        world = World(JANUARY, plan, tmp_path, program=find(None), page_port=None)
+        Country(JANUARY, plan, tmp_path)
+        world = World(JANUARY, SOURCE, plan, tmp_path, program=find(None), page_port=None)
     files = sorted(tmp_path.glob("nodes/*/agent.toml"))
     assert len(files) == 50
     for path in (files[0], files[-1]):
@@ -103,14 +112,16 @@ def test_the_start_survives_its_line() -> None:
 
 async def test_a_world_runs_and_leaves_nothing(tmp_path: Path, free_port: int) -> None:
     """Nodes report, the collector stores, and behind the context nothing listens or runs."""
-    story: Story = parse(TINY, source="tiny.toml")
+    source = tmp_path / "tiny.toml"
+    source.write_text(TINY)
     with claim() as plan:
-        world = World(story, plan, tmp_path, program=find(None), page_port=free_port)
+        world = World(load(source), source, plan, tmp_path, program=find(None), page_port=free_port)
         async with world, listener(world.page) as ear:
             pace = await world.begin()
             await ear.wait()
             while (await ear.health())["reports_stored"] < 5:
                 await pace.sleep_ms(10_000)
+            await world.country.turn(2)
             assert not await ear.listen()
         for at in (world.page, (plan.broker(), BROKER_PORT), (plan.resolver(1), DNS_PORT)):
             socket.create_server(at).close()

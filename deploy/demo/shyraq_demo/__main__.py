@@ -102,6 +102,7 @@ def _run(  # every option by name
                 _until_interrupted(
                     run(
                         story,
+                        story_path,
                         directory,
                         program=find(broker),
                         page_port=port,

@@ -89,17 +89,26 @@ class Child:
         Raises:
             WorldError: It ends, or says nothing in time.
         """
+        while await self.listen(within_s=within_s) != word:
+            pass
+
+    async def listen(self, *, within_s: float) -> str:
+        """The next line that the process says.
+
+        Raises:
+            WorldError: It ends, or says nothing in time.
+        """
         stdout = self._process.stdout
-        if stdout is None:
-            return
         try:
             async with asyncio.timeout(within_s):
-                while line := await stdout.readline():
-                    if line.decode(errors="replace").strip() == word:
-                        return
+                line = b"" if stdout is None else await stdout.readline()
+                if not line:
+                    await self._process.wait()
         except TimeoutError as error:
-            raise WorldError(f"the {self.name} is not ready after {within_s:.0f} s") from error
-        raise WorldError(self._obituary())
+            raise WorldError(f"the {self.name} says nothing for {within_s:.0f} s") from error
+        if not line:
+            raise WorldError(self._obituary())
+        return line.decode(errors="replace").strip()
 
     def check(self) -> None:
         """Return if the process is alive.

@@ -38,9 +38,9 @@ class Country:
             directory: Of this run; certificates and keys are written here.
         """
         self._story = story
-        directory = directory / "country"
+        self.bundle: Final = bundle_of(directory)
+        directory = self.bundle.parent
         directory.mkdir()
-        self.bundle: Final = directory / "trust.pem"
         authority = found("Shyraq demo root")
         self.bundle.write_bytes(authority.pem())
         self._servers = _servers(story, plan, authority, directory)
@@ -83,6 +83,15 @@ class Country:
 
     def _orders(self, cell: Cell | None, heartbeats: float) -> Orders:
         return orders(self._story.sites, faults_on(self._story, cell, heartbeats), self._impostor)
+
+
+def bundle_of(directory: Path) -> Path:
+    """Where a country writes the root that its nodes are to trust.
+
+    Args:
+        directory: Of the run.
+    """
+    return directory / "country" / "trust.pem"
 
 
 def _servers(story: Story, plan: Plan, authority: Authority, directory: Path) -> tuple[Server, ...]:

@@ -102,7 +102,11 @@ class Listener:
 
     async def _get(self, path: str, query: _Query) -> dict[str, Any]:
         try:
-            answer = await self._client.get(path, params=query)
+            try:
+                answer = await self._client.get(path, params=query)
+            except httpx.RemoteProtocolError:
+                # Ours was late, and the server had closed the idle connection: a new one will do.
+                answer = await self._client.get(path, params=query)
         except httpx.TransportError as error:
             raise WorldError(f"the collector does not answer at {path}: {error!r}") from error
         if answer.status_code != httpx.codes.OK:

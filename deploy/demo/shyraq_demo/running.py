@@ -36,6 +36,7 @@ class Outcome:
 
 async def run(
     story: Story,
+    source: Path,
     directory: Path,
     *,
     program: Program,
@@ -47,6 +48,7 @@ async def run(
 
     Args:
         story: What to do and to expect.
+        source: Its file.
         directory: Empty; all state goes there.
         program: The broker.
         page_port: On 127.0.0.1; None: at an address of the run's own.
@@ -60,7 +62,7 @@ async def run(
     """
     narrator.prepare()
     with claim() as plan:
-        world = World(story, plan, directory, program=program, page_port=page_port)
+        world = World(story, source, plan, directory, program=program, page_port=page_port)
         async with world, listener(world.page) as ear, asyncio.TaskGroup() as beside:
             watching = beside.create_task(world.watch())
             outcome = await _play(story, world, ear, narrator)

@@ -15,8 +15,8 @@ from itertools import groupby
 
 from shyraq_demo.account import Deed
 from shyraq_demo.broker import Broker
-from shyraq_demo.country import Country
 from shyraq_demo.pace import StoryPace
+from shyraq_demo.remote import RemoteCountry
 from shyraq_demo.story import Fault, Story
 
 
@@ -48,7 +48,7 @@ def edges(story: Story) -> tuple[Edge, ...]:
 async def tell(
     story: Story,
     *,
-    country: Country,
+    country: RemoteCountry,
     broker: Broker,
     pace: StoryPace,
     on_deed: Callable[[Deed, Edge], None],
@@ -64,7 +64,7 @@ async def tell(
 
     Raises:
         EffectError: A switch did nothing.
-        WorldError: The broker does not start again.
+        WorldError: The broker does not start again, or the country's process has gone.
     """
     beat_ms = story.heartbeat_s * 1000
     for at_heartbeats, group in groupby(edges(story), key=lambda edge: edge.at_heartbeats):
@@ -80,9 +80,9 @@ async def tell(
     await pace.sleep_until_ms(story.starts_at_ms + story.length_heartbeats * beat_ms)
 
 
-async def _switch(broker: Broker, country: Country, *, is_on: bool) -> None:
+async def _switch(broker: Broker, country: RemoteCountry, *, is_on: bool) -> None:
     if is_on:
         await broker.start()
     else:
-        country.forget_standing()
+        await country.forget_standing()
         await broker.stop()

@@ -1,11 +1,13 @@
 """Everything that runs in a run, opened and closed in order; all state in one directory.
 
-    this process   the country: servers, networks, doors; and the telling
-    nodes          every node and control, so that a stall cannot look like two dead networks
-    collector      as shipped, with its own configuration file and registry
+    this process   tells the story, listens, compares
     broker         mosquitto or nats-server
+    country        servers, resolvers, the doors of every network, canaries
+    collector      as shipped, with its own configuration file and registry
+    nodes          every node and control, so that a stall cannot look like two dead networks
 
-Both processes of ours load first; then both get one anchor, and the story begins.
+The country opens first; collector and nodes load, get one anchor, and the story begins. Each
+process has a session of its own, so that a busy neighbour in ours takes nothing from theirs.
 """
 
 import asyncio
@@ -19,10 +21,11 @@ from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
 from shyraq_demo.addresses import PAGE_PORT, Plan
 from shyraq_demo.broker import Broker, Program
 from shyraq_demo.child import Child
-from shyraq_demo.country import Country
+from shyraq_demo.country import bundle_of
 from shyraq_demo.fleet import Rendezvous, configuration, nodes
 from shyraq_demo.ledger import register, write_configuration
 from shyraq_demo.pace import StoryPace
+from shyraq_demo.remote import RemoteCountry
 from shyraq_demo.start import READY, Start
 from shyraq_demo.story import Story
 
@@ -37,6 +40,7 @@ class World:
     def __init__(
         self,
         story: Story,
+        source: Path,
         plan: Plan,
         directory: Path,
         *,
@@ -47,12 +51,14 @@ class World:
 
         Args:
             story: What stands where.
+            source: The story's file, for the country's process.
             plan: Addresses that this run has claimed.
             directory: Empty; everything of this run goes there.
             program: The broker to use.
             page_port: On 127.0.0.1; None: at an address of the run's own.
         """
         self._story = story
+        self._source = source
         self._directory = directory
         self._program = program
         self._plan = plan
@@ -60,22 +66,27 @@ class World:
             (plan.page(), PAGE_PORT) if page_port is None else ("127.0.0.1", page_port)
         )
         self.broker: Final = Broker(program, plan.broker(), directory)
-        self.country: Final = Country(story, plan, directory)
         self.collector_configuration: Final = self._prepare()
         self._children: list[Child] = []
+        self._paced: list[Child] = []
 
     async def __aenter__(self) -> Self:
-        """Open everything up to the moment before the story.
+        """Open everything up to the moment before the story; `country` takes orders then.
 
         Raises:
             WorldError: Something does not start.
         """
         try:
             await self.broker.start()
-            await self.country.begin()
-            await self._load("collector", [str(self.collector_configuration)])
-            await self._load("nodes", [str(self._directory / "nodes"), self._plan.prefix])
-            for child in self._children:
+            run = str(self._plan.run)
+            country = await self._load("country", [str(self._source), run, str(self._directory)])
+            await country.hear(READY, within_s=LOAD_S)
+            self.country = RemoteCountry(country)
+            self._paced = [
+                await self._load("collector", [str(self.collector_configuration)]),
+                await self._load("nodes", [str(self._directory / "nodes"), self._plan.prefix]),
+            ]
+            for child in self._paced:
                 await child.hear(READY, within_s=LOAD_S)
         except BaseException:
             await self._close()
@@ -102,7 +113,7 @@ class World:
             starts_at_ms=self._story.starts_at_ms,
             factor=self._story.compression,
         )
-        for child in self._children:
+        for child in self._paced:
             await child.tell(start.line())
         return start.pace()
 
@@ -118,7 +129,7 @@ class World:
             self.broker.check()
             await asyncio.sleep(_WATCH_S)
 
-    async def _load(self, name: str, arguments: list[str]) -> None:
+    async def _load(self, name: str, arguments: list[str]) -> Child:
         module = f"shyraq_demo.{name}_process"
         child = await Child.start(
             name,
@@ -127,10 +138,10 @@ class World:
             talks=True,
         )
         self._children.append(child)
+        return child
 
     async def _close(self) -> None:
         await asyncio.gather(*(child.stop() for child in self._children))
-        await self.country.close()
         await self.broker.stop()
 
     def _prepare(self) -> Path:
@@ -142,7 +153,7 @@ class World:
             plan=self._plan,
             protocol=self._program.protocol,
             receipt_key=receipt_key.hex(),
-            bundle=self.country.bundle,
+            bundle=bundle_of(self._directory),
         )
         keys = []
         for node in nodes(self._story):
