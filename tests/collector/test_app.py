@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -367,13 +367,18 @@ def stored_chain(ledger: StoredLedger, node: SigningNode, count: int) -> list[Ke
 
 @contextlib.asynccontextmanager
 async def desk_with(
-    judge: CountingJudge, node: SigningNode, stored: Sequence[Kept]
+    judge: CountingJudge,
+    node: SigningNode,
+    stored: Sequence[Kept],
+    *,
+    is_crowded: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Desk]:
     """A running desk."""
     desk = Desk(
         judge,
         placement_of=lambda name: placement(name) if name == node.id else None,
         stored_after=lambda no: (each for each in stored if each.no > no),
+        is_crowded=is_crowded,
     )
     task = asyncio.ensure_future(desk.run())
     try:
@@ -401,6 +406,24 @@ async def test_what_is_stored_is_judged_in_order(ledger: StoredLedger, node: Sig
         desk.lay(stored[:150])
         desk.lay(stored[150:])
         assert await judged(desk, 200) == list(range(200))
+
+
+async def test_receipts_come_first_and_judging_is_never_starved(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """While messages crowd in the judge waits, but not for ever."""
+    stored = stored_chain(ledger, node, 100)
+    looks = 0
+
+    def is_crowded() -> bool:
+        nonlocal looks
+        looks += 1
+        return True
+
+    async with desk_with(CountingJudge(), node, stored, is_crowded=is_crowded) as desk:
+        desk.lay(stored)
+        assert await judged(desk, 100) == list(range(100))
+    assert looks > 2
 
 
 async def test_a_judge_that_falls_behind_reads_the_ledger(

@@ -39,7 +39,7 @@ _EARLY_S: Final = (0.0, 2.0)
 
 _BROKER_LIFE_S: Final = (3.0, 7.0)
 _KILLING_S: Final = 300.0
-_DRAIN_S: Final = 90.0
+_DRAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,9 @@ _THREADS: Final = 2
 _READERS: Final = 3
 """Read-only connections: for the registry, for stored frames, for the public room."""
 
+_CROWD_MESSAGES: Final = 128
+"""Messages on their way to the ledger before judging lets them pass."""
+
 _HOLD_AT_LEAST_S: Final = 60.0
 """A hold is never shorter than this, plus two and a half heartbeats."""
 
@@ -189,6 +192,7 @@ class _Rooms:
             Judge(config.policy),
             placement_of=self._fleet.placement,
             stored_after=lambda no: self._stored(after=no),
+            is_crowded=lambda: len(self._inbox) > _CROWD_MESSAGES,
         )
         self._judging = self._make_judging()
         self._pipeline = Pipeline(

@@ -1,8 +1,9 @@
 """The judge's desk: reports in the order of commits, verdicts out, off the event loop.
 
-The judge is fed what was just stored, in a thread, chunk by chunk. When it falls behind, what waits
-is not kept in memory: it is read from the ledger again once the judge has caught up, so that a
-flood costs delay, never memory.
+The judge is fed what was just stored, in a thread, chunk by chunk. Receipts come first: while
+messages crowd in, after a blackout say, each chunk waits a while for them. When the judge falls
+behind, what waits is not kept in memory: it is read from the ledger again once the judge has caught
+up, so that a flood costs delay, never memory.
 
 After a restart the judge first sees the newest stored frames again, up to `WARM_MS` old; what it
 concludes of them a second time is the same as before, and the ledger keeps it once.
@@ -29,6 +30,10 @@ WARM_FRAMES: Final = 20_000
 MAX_WAITING: Final = 4_096
 _CHUNK: Final = 64
 
+_LET_PASS_S: Final = 0.02
+_LET_PASS_TIMES: Final = 25
+"""Looks at the crowd before a chunk is judged all the same: half a second of real time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +58,7 @@ class Desk:
         *,
         placement_of: Callable[[NodeId], Placement | None],
         stored_after: Callable[[int], Iterator[Kept]],
+        is_crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin with an empty desk.
 
@@ -60,10 +66,12 @@ class Desk:
             judge: Only ever called from one thread at a time.
             placement_of: Where a node stands now.
             stored_after: Stored reports numbered above a number, in order; called in a thread.
+            is_crowded: Whether so much waits to be stored that it should go first.
         """
         self._judge = judge
         self._placement_of = placement_of
         self._stored_after = stored_after
+        self._is_crowded = is_crowded
         self._waiting: deque[Kept] = deque()
         self._some_wait = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -91,6 +99,7 @@ class Desk:
         """Judge what lies there until cancelled."""
         while True:
             await self._some_wait.wait()
+            await self._let_pass()
             chunk = [self._waiting.popleft() for _ in range(min(_CHUNK, len(self._waiting)))]
             if not chunk:
                 if await self._catch_up():
@@ -98,6 +107,12 @@ class Desk:
                 continue
             async with self._one_at_a_time:
                 self._verdicts += await asyncio.to_thread(self._observe, chunk)
+
+    async def _let_pass(self) -> None:
+        for _ in range(_LET_PASS_TIMES):
+            if not self._is_crowded():
+                return
+            await asyncio.sleep(_LET_PASS_S)
 
     async def verdicts(self, advance_to_ms: int) -> list[Verdict]:
         """The verdicts since the last call.
