@@ -569,6 +569,27 @@ async def test_mutual_tls_works(tmp_path: Path) -> None:
         await connection.close()
 
 
+async def test_websocket_is_a_way_to_the_broker(tmp_path: Path) -> None:
+    """MQTT over WebSocket, for networks that pass only what looks like the web."""
+    port = free_port()
+    extra = f"listener {port} 127.0.0.1\nprotocol websockets\n"
+    with running_broker(tmp_path, kind="mosquitto", extra=extra):
+        await until(lambda: _listens(port))
+        connection = await connect(endpoint(port, transport="websocket"))
+        await connection.subscribe(["a/b"])
+        connection.send("a/b", b"hello")
+        async for topic, payload in connection.messages():
+            assert (topic, payload) == ("a/b", b"hello")
+            break
+        await connection.close()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 async def test_no_client_certificate_and_a_foreign_authority_are_refused(tmp_path: Path) -> None:
     """Either side's doubt ends the attempt at once."""
     (tmp_path / "other").mkdir()
