@@ -7,6 +7,7 @@
 `lattice`   the fixed tree of groups of one country, with their counts
 `edge`      test: too many lines fell at once
 `level`     test: too many lines are down, whenever they fell
+`hush`      test: a whole group quiet before any leash is over, where words are rare
 `target`    test: one target fails for one network; rates against the same hours of the day
 `watch`     canaries and controls as one stream
 `health`    is it us? holds, how far the past may be judged

@@ -32,6 +32,9 @@ class Group:
         up: Eligible lines that are up now.
         share_s: Time integral of the share that was down in quiet times (see `level`).
         square_s: The same of the share's square.
+        hush_s: Quiet time over which the group's hush was watched (see `hush`).
+        hush_share_s: Time integral of the share past half a leash.
+        hush_square_s: The same of the share's square.
     """
 
     key: GroupKey
@@ -39,6 +42,9 @@ class Group:
     up: int = 0
     share_s: float = 0.0
     square_s: float = 0.0
+    hush_s: float = 0.0
+    hush_share_s: float = 0.0
+    hush_square_s: float = 0.0
 
 
 class Lattice:

@@ -2,19 +2,20 @@
 
 What all of them say is one stream. While any of them speaks, our side of the path works, so only a
 gap in the whole stream says something about us. Its leash is the larger of 1.25 of the watchers'
-usual gaps and 1.3 times the second longest of the last 32 gaps of the stream: shorter than any
-node's, so our own fault is always seen first, and one rebooting control hides nothing.
+usual gaps and 1.3 times the second longest of its last 128 gaps: shorter than any node's, so our
+own fault is always seen first, and one rebooting control hides nothing.
 
 Watchers known only by a log of connections (`down` words, no beats) are blind when all are down.
 """
 
 from dataclasses import dataclass, field
+from heapq import nlargest
 
 from shyraq_collector.correlate.line import LEASH_TAIL, NEVER, Line
 from shyraq_collector.facts.fleet import Instant, NodeId
 
 LEASH_GAPS = 1.25
-GAPS_KEPT = 32
+GAPS_KEPT = 128
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,5 +77,5 @@ class Watch:
         """Renew the leash from the watchers' habits and the stream's own gaps."""
         usual = sorted(line.median_s for line in self.lines.values() if line.learned)
         if usual:
-            tail = LEASH_TAIL * sorted(self.gaps)[-2] if len(self.gaps) > 1 else 0.0
+            tail = LEASH_TAIL * nlargest(2, self.gaps)[1] if len(self.gaps) > 1 else 0.0
             self.leash_s = max(LEASH_GAPS * usual[len(usual) // 2], tail)

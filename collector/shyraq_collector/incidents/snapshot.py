@@ -22,10 +22,11 @@ from shyraq_collector.incidents.codec import Find, decode, encode
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
 
-VERSION = 2
+VERSION = 3
 PLACED = frozenset({"key", "watcher", "nodes", "groups"})
 KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
 OF_WATCH = ("newest", "gaps", "leash_s", "stumbles")
+OF_GROUP = ("share_s", "square_s", "hush_s", "hush_share_s", "hush_square_s")
 OF_COUNTRY = ("beat_s", "changed", "pooled_at")
 
 
@@ -146,9 +147,8 @@ def _of_country(country: Country) -> dict[str, Any]:
         "lines": [[encode(key), _of_line(line)] for key, line in country.lines.items()],
         "missing": sorted((encode(key) for key in country.missing), key=str),
         "groups": [
-            [encode(group.key), group.share_s, group.square_s]
+            [encode(group.key), *(getattr(group, name) for name in OF_GROUP)]
             for group in country.lattice.groups
-            if group.share_s
         ],
     }
 
@@ -165,7 +165,7 @@ def _to_country(country: Country, words: dict[str, Any], find: Find) -> None:
     keys = [LineKey(*key) for key in words["missing"]]
     country.missing = {key: country.lines[key] for key in keys if key in country.lines}
     groups = {group.key: group for group in country.lattice.groups}
-    for key, share_s, square_s in words["groups"]:
+    for key, *integrals in words["groups"]:
         group = groups.get(GroupKey(*key))
-        if group is not None:
-            group.share_s, group.square_s = share_s, square_s
+        for name, value in zip(OF_GROUP, integrals, strict=True) if group is not None else ():
+            setattr(group, name, value)

@@ -19,6 +19,7 @@ from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import edge_findings
 from shyraq_collector.correlate.finding import CONFIRM_NATS, Finding
 from shyraq_collector.correlate.growth import onset_of
+from shyraq_collector.correlate.hush import BEATS_MIN, SOFT_LEASHES, hushed
 from shyraq_collector.correlate.level import down_by_group, level_findings, remember_quiet
 from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
@@ -73,11 +74,14 @@ class Tracker:
         since = now - self.judged_to
         if since < self._country.beat_s / LOOKS_A_BEAT:
             return said
-        if not live and not self._country.changed and since < self._pace.hour_s:
+        sparse = self._country.beat_s > BEATS_MIN * self._pace.heartbeat_s
+        idle = not live and not self._country.changed and not sparse
+        if idle and since < self._pace.hour_s:
             return said
         for case in live:
             said += follow(case, self._roster, now, at, self._pace)
             said += revise(case, now, at)
+        self._hush(now)
         free = [
             line
             for line in self._country.missing.values()
@@ -108,6 +112,14 @@ class Tracker:
         """What a line reached while it was silent: evidence for the cause of its case."""
         for case in self.cases:
             listen(case, line, at, reach)
+
+    def _hush(self, now: Instant) -> None:
+        """Lines that went quiet as a group count as missing before their leashes are over."""
+        passed = now - self.judged_to if self.judged_to != NEVER else 0.0
+        quiet = not any(case.is_open or case.state == "suspected" for case in self.cases)
+        for line in hushed(self._country, now, passed, quiet=quiet, pace=self._pace):
+            since = line.last_heard + SOFT_LEASHES * line.leash_s
+            self._roster.move(line, "missing", since)
 
     def _rest(
         self, fallen: Mapping[int, list[Line]], findings: list[Finding], now: Instant
