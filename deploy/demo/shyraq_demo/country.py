@@ -18,6 +18,7 @@ from shyraq_demo.addresses import (
     network_of_cell,
 )
 from shyraq_demo.authority import Authority, found
+from shyraq_demo.fleet import bundle_of
 from shyraq_demo.network import Network
 from shyraq_demo.origin import Server, forged_page
 from shyraq_demo.story import Cell, Story, cells
@@ -83,15 +84,6 @@ class Country:
 
     def _orders(self, cell: Cell | None, heartbeats: float) -> Orders:
         return orders(self._story.sites, faults_on(self._story, cell, heartbeats), self._impostor)
-
-
-def bundle_of(directory: Path) -> Path:
-    """Where a country writes the root that its nodes are to trust.
-
-    Args:
-        directory: Of the run.
-    """
-    return directory / "country" / "trust.pem"
 
 
 def _servers(story: Story, plan: Plan, authority: Authority, directory: Path) -> tuple[Server, ...]:

@@ -56,6 +56,15 @@ class Rendezvous:
     bundle: Path
 
 
+def bundle_of(directory: Path) -> Path:
+    """Where a country writes the root that its nodes are to trust.
+
+    Args:
+        directory: Of the run.
+    """
+    return directory / "country" / "trust.pem"
+
+
 def nodes(story: Story) -> Iterator[Node]:
     """Every node of a story."""
     for index, cell in enumerate(cells(story)):

@@ -173,6 +173,7 @@ async def _command(*arguments: str) -> list[dict[str, Any]]:
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     out, err = await process.communicate()
     if process.returncode != 0:

@@ -21,8 +21,7 @@ from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
 from shyraq_demo.addresses import PAGE_PORT, Plan
 from shyraq_demo.broker import Broker, Program
 from shyraq_demo.child import Child
-from shyraq_demo.country import bundle_of
-from shyraq_demo.fleet import Rendezvous, configuration, nodes
+from shyraq_demo.fleet import Rendezvous, bundle_of, configuration, nodes
 from shyraq_demo.ledger import register, write_configuration
 from shyraq_demo.pace import StoryPace
 from shyraq_demo.remote import RemoteCountry
