@@ -321,3 +321,24 @@ def test_every_published_figure_is_explained() -> None:
     assert as_svg(why).startswith("<svg")
     with pytest.raises(KeyError):
         play.engine.why("nothing")
+
+
+def test_a_handful_of_nodes_names_no_region_and_tells_two_as_grade_b() -> None:
+    """Five nodes: all silent is confirmed without a region; two silent stay a suspicion."""
+    play = Play(lattice_fleet(5, 1, 1))
+    play.warm_up()
+
+    def two(placement: Placement) -> bool:
+        return placement.isp in {"isp0", "isp1"}
+
+    play.minutes(20, two)
+    play.minutes(5)
+    assert [(entry.state, entry.grade) for entry in play.said] in (
+        [],
+        [("suspected", "B"), ("dismissed", "B")],
+    )
+    play.said.clear()
+    play.minutes(10, sensors_of())
+    assert play.said[-1].state in {"confirmed", "ongoing"}
+    assert play.said[-1].scope.regions == ()
+    assert play.said[-1].grade == "A"

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shyraq_collector.correlate.lattice import Lattice
+from shyraq_collector.correlate.lattice import LINES_MIN, Lattice
 from shyraq_collector.correlate.line import NEVER, Line, Pooled, pool
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant, LineKey
+
+SMALL_FLEET = 10
+"""Up to so many lines a fleet publishes grades B and C, and no regions."""
 
 PANEL_SHARE = 0.25
 """From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
@@ -46,6 +49,19 @@ class Country:
     explicit: int = 0
     changed: bool = False
     pooled_at: Instant = NEVER
+
+    @property
+    def least_lines(self) -> int:
+        """How many lines must fall before anything is suspected: three, two if it is small.
+
+        Two of a handful are never confirmed; they are told as a suspicion of grade B.
+        """
+        return LINES_MIN - 1 if self.is_small else LINES_MIN
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has so few lines that naming a region would name a host."""
+        return len(self.lines) <= SMALL_FLEET
 
     @property
     def is_panel(self) -> bool:

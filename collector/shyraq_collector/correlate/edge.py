@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, LINES_MIN, Finding
+from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, Finding
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant
@@ -42,7 +42,7 @@ def edge_findings(
     """
     found = []
     for index, lines in sorted(fallen.items()):
-        if enough_down(len(lines), country.lattice.groups[index].up):
+        if enough_down(country, len(lines), country.lattice.groups[index].up):
             tries = [
                 _in_window(country, index, lines, now=now, beats=beats, price=price, pace=pace)
                 for beats, price in WINDOW_PRICE_NATS.items()
@@ -53,9 +53,9 @@ def edge_findings(
     return found
 
 
-def enough_down(down: int, up: int) -> bool:
-    """Whether so many down beside so many up could ever pass: three, and thirty per cent."""
-    return down >= LINES_MIN and down >= DOWN_SHARE_MIN * (down + up)
+def enough_down(country: Country, down: int, up: int) -> bool:
+    """Whether so many down beside so many up could ever pass: enough, and thirty per cent."""
+    return down >= country.least_lines and down >= DOWN_SHARE_MIN * (down + up)
 
 
 def edge_score(chances: Sequence[float], up: int) -> float:
@@ -84,7 +84,7 @@ def _in_window(
     group = country.lattice.groups[index]
     window_s = beats * country.beat_s
     inside = [line for line in lines if line.missing_since >= now - window_s]
-    if not enough_down(len(inside), group.up):
+    if not enough_down(country, len(inside), group.up):
         return None
     chances = [line.innocent(now, window_s, country.pooled, pace) for line in inside]
     return Finding(
@@ -96,4 +96,5 @@ def _in_window(
         sites=len(inside),
         since=now - window_s,
         lines=tuple(inside),
+        least=country.least_lines,
     )

@@ -8,7 +8,7 @@ stay down a while: a street feeder or a provider's night takes three lines and g
 
 from dataclasses import dataclass
 
-from shyraq_collector.correlate.lattice import GroupKey
+from shyraq_collector.correlate.lattice import LINES_MIN, GroupKey
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import TestName
@@ -20,7 +20,6 @@ FEW_LINES_SHARE = {3: 0.75, 4: 0.6, 5: 0.45, 6: 0.36}
 REGION_LINES_MIN = 4
 """Three homes of one region, whatever their networks, are a street."""
 
-LINES_MIN = 3
 SITES_MIN = 2
 
 
@@ -37,6 +36,7 @@ class Finding:
         sites: Different sites among the fallen.
         since: Begin of the window that was judged.
         lines: The fallen lines.
+        least: How many must have fallen for a suspicion (see `Country.least_lines`).
     """
 
     key: GroupKey
@@ -47,6 +47,7 @@ class Finding:
     sites: int
     since: Instant
     lines: tuple[Line, ...]
+    least: int = LINES_MIN
 
     @property
     def share(self) -> float:
@@ -59,11 +60,17 @@ class Finding:
         return self.eligible >= LINES_MIN
 
     @property
+    def provable(self) -> bool:
+        """Whether it may be confirmed once it has lasted: 13 nats, three lines in any fleet."""
+        return self.score >= CONFIRM_NATS and self.down >= LINES_MIN
+
+    @property
     def suspicious(self) -> bool:
         """Whether the group, taken alone, passes as suspected."""
         return (
-            self.score >= SUSPECT_NATS
-            and self.down >= lines_needed(self.key)
+            self.observable
+            and self.score >= SUSPECT_NATS
+            and self.down >= max(self.least, lines_needed(self.key) + self.least - LINES_MIN)
             and self.sites >= SITES_MIN
             and self.share >= share_needed(self.down)
         )

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import WINDOW_PRICE_NATS, edge_score
-from shyraq_collector.correlate.finding import (
-    DOWN_SHARE_MIN,
-    LINES_MIN,
-    SUSPECT_NATS,
-)
+from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, SUSPECT_NATS
+from shyraq_collector.correlate.lattice import LINES_MIN
 from shyraq_collector.correlate.level import PRIOR_SPREAD, log_tail
 from shyraq_collector.correlate.line import PRIOR_SHARE, Line
 from shyraq_collector.correlate.pace import Pace

@@ -19,6 +19,9 @@ class GroupKey(NamedTuple):
     access: Access | None
 
 
+LINES_MIN = 3
+"""Under so many eligible lines a group is not observable."""
+
 NATION = GroupKey(None, None, None)
 
 

@@ -50,7 +50,7 @@ def level_findings(
     for index, lines in sorted(fallen.items()):
         group = country.lattice.groups[index]
         eligible = group.up + len(lines)
-        if not enough_down(len(lines), group.up):
+        if not enough_down(country, len(lines), group.up):
             continue
         mean, spread = _habit(group, eligible, quiet_s, pace)
         found.append(
@@ -63,6 +63,7 @@ def level_findings(
                 sites=len(lines),
                 since=max(min(line.missing_since for line in lines), now - 4.0 * pace.hour_s),
                 lines=tuple(lines),
+                least=country.least_lines,
             )
         )
     return found

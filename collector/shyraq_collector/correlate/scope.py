@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from shyraq_collector.correlate.finding import LINES_MIN
+from shyraq_collector.correlate.lattice import LINES_MIN
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.facts.fleet import Access
 from shyraq_collector.facts.incidents import Level, Scope

@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.finding import LINES_MIN
 from shyraq_collector.correlate.growth import onset_of
+from shyraq_collector.correlate.lattice import LINES_MIN
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.facts.incidents import GroupStatus
 

@@ -5,6 +5,7 @@ its onset, its own lines and unclaimed ones alike; when the description changes,
 scope: lines outside are given back, eligible lines inside are claimed.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,8 @@ def tell(
     if told is None or sum(told[1].holds(line) for line in own) < HELD_SHARE * len(own):
         told = _of_group(country.code, finding.key)
     scope, box = told
+    if country.is_small:
+        scope = _without_regions(scope)
     if scope.exempt_isps:
         held = _held_by_others(country, owner)
         scope = replace(scope, exempt_isps=tuple(i for i in scope.exempt_isps if i not in held))
@@ -87,6 +90,17 @@ def _held_by_others(country: Country, owner: str | None) -> set[str | None]:
         for line in country.missing.values()
         if line.case is not None and line.case != owner
     }
+
+
+def _without_regions(scope: Scope) -> Scope:
+    """A handful of lines names no region: that would be a host."""
+    wider: dict[Level, Level] = {
+        "cell": "isp",
+        "region": "nation",
+        "isp": "isp",
+        "nation": "nation",
+    }
+    return replace(scope, regions=(), level=wider[scope.level])
 
 
 def _of_group(code: str, key: GroupKey) -> tuple[Scope, Box]:
@@ -161,6 +175,16 @@ def _belongs(case: Case, line: Line) -> bool:
     if case.peak is not None:
         fell_from = min(fell_from, *(fallen.missing_since for fallen in case.peak.lines))
     return line.missing_since >= fell_from
+
+
+def half_hour_note(onset: Interval, pace: Pace) -> str:
+    """A begin on :00 or :30 is worth a mention: most ordered cuts have one, few others do."""
+    half_hour_s = pace.hour_s / 2.0
+    mark = math.ceil((onset.earliest - pace.minute_s) / half_hour_s) * half_hour_s
+    narrow = onset.latest - onset.earliest <= 5.0 * pace.minute_s
+    if narrow and mark <= onset.latest + pace.minute_s:
+        return "; it began on the half hour"
+    return ""
 
 
 def joined(one: Story, two: Story) -> Story:

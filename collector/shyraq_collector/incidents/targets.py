@@ -38,7 +38,6 @@ from shyraq_collector.facts.incidents import (
 from shyraq_collector.incidents.case import Case, incident_id
 from shyraq_collector.incidents.lifecycle import Event
 
-SMALL_FLEET = 10
 CLOSE_DAYS = 1.0
 AGAIN: Final[dict[State, Event]] = {"suspected": "confirm", "restored": "recut"}
 """What strong words mean to a case that is not open; to an open one they are a change, if any."""
@@ -128,7 +127,7 @@ class TargetTracker:
         if finding.score < CONFIRM_NATS:
             return False
         sites = {line.key.site for line in finding.lines}
-        alone = len(self.country.lines) <= SMALL_FLEET and finding.repeated >= STREAK_MAX
+        alone = self.country.is_small and finding.repeated >= STREAK_MAX
         return len(sites) >= 2 or alone
 
     def _fade(self, case: Case, now: Instant, at: Instant, pace: Pace) -> list[Entry]:

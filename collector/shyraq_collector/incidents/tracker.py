@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import edge_findings
-from shyraq_collector.correlate.finding import CONFIRM_NATS, Finding
+from shyraq_collector.correlate.finding import Finding
 from shyraq_collector.correlate.growth import onset_of
 from shyraq_collector.correlate.hush import BEATS_MIN, SOFT_LEASHES, hushed
 from shyraq_collector.correlate.level import down_by_group, level_findings, remember_quiet
@@ -28,13 +28,14 @@ from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Entry, Evidence
 from shyraq_collector.facts.signals import Reach
 from shyraq_collector.incidents.case import Case, incident_id
-from shyraq_collector.incidents.cause import listen, revise
+from shyraq_collector.incidents.cause import first_grade, listen, revise
 from shyraq_collector.incidents.depth import follow
 from shyraq_collector.incidents.story import (
     Story,
     adopt,
     fallen_before,
     fallen_since,
+    half_hour_note,
     joined,
     take,
     tell,
@@ -150,6 +151,7 @@ class Tracker:
             evidence=_evidence(best),
             peak=best,
             watched=watched,
+            grade=first_grade(best.lines),
         )
         self.cases.append(case)
         said = [case.say(None, at=case.onset.latest, published_at=at, note=_why(best))]
@@ -177,11 +179,12 @@ class Tracker:
         case.onset = story.onset
         self._adopt(case, story, now)
         case.count(score=peak.score)
-        return [case.say("confirm", at=case.onset.latest, published_at=at, note=_why(peak))]
+        note = _why(peak) + half_hour_note(case.onset, self._pace)
+        return [case.say("confirm", at=case.onset.latest, published_at=at, note=note)]
 
     def _proven(self, finding: Finding, now: Instant) -> bool:
         """Whether a suspicious finding may be published: the score, and time where few speak."""
-        if finding.score < CONFIRM_NATS:
+        if not finding.provable:
             return False
         falls = sorted(line.missing_since for line in finding.lines)
         wait_s = WAIT_BEATS.get(finding.down, 0.0) * self._pace.heartbeat_s

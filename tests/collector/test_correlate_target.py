@@ -1,0 +1,75 @@
+"""Verdicts per network and target, and rates against the same hours of the day."""
+
+from shyraq_collector.correlate.line import Line
+from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.correlate.target import QualityBook, TargetBook
+from shyraq_collector.facts.fleet import LineKey
+from shyraq_collector.facts.signals import Metric, QualitySample, TargetState
+
+PACE = Pace()
+LINES = [Line(key=LineKey("XX", "R0", f"s{n}", "isp0", None)) for n in range(4)]
+
+
+def rounds(*states: TargetState, lines: int = 4) -> TargetBook:
+    """Every line says the same each ten minutes."""
+    book = TargetBook()
+    for turn, state in enumerate(states):
+        for line in LINES[:lines]:
+            book.say(line, "news.example", state, 600.0 * turn)
+    return book
+
+
+def test_two_lines_that_repeat_themselves_pass() -> None:
+    """Two rounds of two lines are beyond chance; one round is not."""
+    assert rounds("ok", "blocked", lines=2).findings(10.0) == []
+    (finding,) = rounds("ok", "blocked", "blocked", lines=2).findings(10.0)
+    assert (finding.isp, finding.state, finding.repeated) == ("isp0", "blocked", 2)
+    assert finding.since == 600.0
+
+
+def test_lines_that_say_ok_speak_against_it() -> None:
+    """The score falls with each line of the network that reaches the target."""
+    book = rounds("blocked", "blocked", lines=2)
+    before = book.findings(0.0)[0].score
+    for line in LINES[2:]:
+        book.say(line, "news.example", "ok", 700.0)
+    assert book.findings(0.0)[0].score < before
+
+
+def test_down_and_unknown_are_nobody_s_fault() -> None:
+    """A dead site and a missing control leave no view behind."""
+    assert rounds("down", "unknown").views == {}
+
+
+def test_old_words_are_forgotten() -> None:
+    """A day later nothing is left to speak for now."""
+    book = rounds("blocked", "blocked")
+    book.forget(2 * PACE.day_s, PACE)
+    assert book.findings(0.0) == []
+
+
+def sample(at: float, value: float, metric: Metric = "rate_bps") -> QualitySample:
+    """One throughput of the first line."""
+    return QualitySample(node="n", at=at, metric=metric, value=value, target="t")
+
+
+def test_a_rate_far_under_its_own_past_is_throttled() -> None:
+    """Six tenths lost against the same slot of the day; an ordinary dip is not."""
+    book = QualityBook()
+    for turn in range(60):
+        book.judge(LINES[0], sample(60.0 * turn, 10e6 + 1e5 * (turn % 7)), PACE)
+    assert book.judge(LINES[0], sample(4000.0, 8e6), PACE) == "ok"
+    assert book.judge(LINES[0], sample(4060.0, 1e6), PACE) == "throttled"
+    assert book.judge(LINES[0], sample(4060.0, 1e6, "rtt_ms"), PACE) == "unknown"
+
+
+def test_every_evening_s_congestion_is_usual_for_the_evening() -> None:
+    """Each six-hour slot has a past of its own."""
+    book = QualityBook()
+    for day in range(30):
+        for hour, rate in ((3.0, 20e6), (20.0, 4e6)):
+            book.judge(LINES[0], sample(day * PACE.day_s + hour * PACE.hour_s, rate), PACE)
+    evening = 31 * PACE.day_s + 20.5 * PACE.hour_s
+    night = 31 * PACE.day_s + 3.5 * PACE.hour_s
+    assert book.judge(LINES[0], sample(evening, 4e6), PACE) == "ok"
+    assert book.judge(LINES[0], sample(night, 4e6), PACE) == "throttled"
