@@ -35,7 +35,8 @@ def rows() -> list[Row]:
     return [
         _row("seal", sealing, goal=0.8),
         _row("open", opening, goal=0.8),
-        _row("open and read the report", reading, goal=0.6),
+        # reading a report costs no more than checking its signature
+        _row("open and read the report", reading, goal=0.5),
     ]
 
 
