@@ -242,6 +242,9 @@ async def test_a_change_brings_the_full_ladder_at_once(tmp_path: Path, broker: B
     without = sorted(at for at, reach in ladders() if not reach["link", "ipv4"])
     assert without[1] - without[0] <= 5_000
     assert without[2] - without[1] > 5_000
+    events = [event for report in ledger.reports(NODE) for event in report.events]
+    changes = [dict(event.data) for event in events if event.kind == "network_changed"]
+    assert changes == [{"families": ["ipv6"]}]
 
 
 async def test_a_bug_in_a_probe_does_not_stop_the_beat(

@@ -248,8 +248,7 @@ async def test_a_new_ledger_gets_everything_that_is_still_held(
         await here.append()
         await until(lambda: here.publisher.state.sent >= 3)
         ledger.is_silent = False
-        ledger.ledger_id = "b2" * 16
-        ledger.frames.clear()
+        ledger.restore("b2" * 16)
         await here.append()
         await here.drained()
     assert [report.seq for report in ledger.reports(NODE)] == [1, 2, 3]

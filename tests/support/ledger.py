@@ -5,6 +5,7 @@ it lacks is disk, database and judgement. It can be silent, refuse, and forget.
 """
 
 import asyncio
+import bisect
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -16,6 +17,7 @@ from shyraq_wire.envelope import open_frame, seal
 from shyraq_wire.keys import key_id
 from shyraq_wire.moments import format_moment
 from shyraq_wire.receipt import (
+    MAX_INTERVALS,
     RECEIPT_TYPE,
     EpochReceipt,
     Interval,
@@ -46,6 +48,7 @@ class Ledger:
         self.at_ms = at_ms
         self.node_keys: dict[NodeId, bytes] = {}
         self.frames: dict[tuple[NodeId, str, int], tuple[str, Report]] = {}
+        self._bounds: dict[tuple[NodeId, str], list[list[int]]] = {}
         self.arrivals: list[tuple[NodeId, str, int]] = []
         """Every frame in the order in which it came, duplicates included."""
         self.forks: list[tuple[NodeId, str, int]] = []
@@ -87,14 +90,14 @@ class Ledger:
         if report.seq in self.refuse:
             refusal = Refusal(epoch=report.epoch, seq=report.seq, sha256=sha256, reason="test")
             self.refusals.setdefault(node, []).append(refusal)
-        elif self.frames.setdefault(key, (sha256, report))[0] != sha256:
-            self.forks.append(key)
+        else:
+            self._store(key, sha256, report)
         return self.receipt(node)
 
     def receipt(self, node: str) -> bytes:
         """The MQTT payload of a node's cumulative receipt."""
         node_id = NodeId(node)
-        epochs = sorted({epoch for name, epoch, _ in self.frames if name == node_id})
+        epochs = sorted(epoch for name, epoch in self._bounds if name == node_id)
         receipt = Receipt(
             node=node_id,
             ledger=self.ledger_id,
@@ -108,16 +111,30 @@ class Ledger:
         )
         return pack(seal(encode_receipt(receipt), RECEIPT_TYPE, self.key))
 
+    def restore(self, ledger_id: str) -> None:
+        """As if an older backup, here an empty one, had been put back."""
+        self.ledger_id = ledger_id
+        self.frames.clear()
+        self._bounds.clear()
+
+    def _store(self, key: tuple[NodeId, str, int], sha256: str, report: Report) -> None:
+        if key in self.frames:
+            if self.frames[key][0] != sha256:
+                self.forks.append(key)
+            return
+        self.frames[key] = (sha256, report)
+        node, epoch, seq = key
+        bounds = self._bounds.setdefault((node, epoch), [])
+        at = bisect.bisect(bounds, [seq])
+        bounds.insert(at, [seq, seq])
+        for low in (at, at - 1):  # join with the next, then with the one before
+            if 0 <= low < len(bounds) - 1 and bounds[low][1] + 1 == bounds[low + 1][0]:
+                bounds[low][1] = bounds.pop(low + 1)[1]
+
     def _intervals(self, node: NodeId, epoch: str) -> tuple[Interval, ...]:
-        seqs = sorted(seq for name, of, seq in self.frames if (name, of) == (node, epoch))
-        bounds: list[list[int]] = []
-        for seq in seqs:
-            if bounds and bounds[-1][1] == seq - 1:
-                bounds[-1][1] = seq
-            else:
-                bounds.append([seq, seq])
         return tuple(
-            Interval(lo=lo, hi=hi, sha256=self.frames[node, epoch, hi][0]) for lo, hi in bounds
+            Interval(lo=lo, hi=hi, sha256=self.frames[node, epoch, hi][0])
+            for lo, hi in self._bounds[node, epoch][-MAX_INTERVALS:]
         )
 
 

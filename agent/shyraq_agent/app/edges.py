@@ -10,6 +10,7 @@ from shyraq_agent.clock import Pace, Stopwatch
 from shyraq_agent.config.plan import limits_of, resolvers_of
 from shyraq_agent.config.settings import LimitSettings, NetworkSettings, ResolverSettings
 from shyraq_agent.egress import AddressPolicy
+from shyraq_agent.errors import LocalError
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.edges import (
     Edges,
@@ -46,16 +47,20 @@ def make_edges(
         links: Which families the host's interfaces carry.
 
     Raises:
-        ValueError: The trust bundle holds no certificate.
-        OSError: It cannot be read.
+        LocalError: The trust bundle cannot be read, or holds no certificate.
     """
     if system_resolver is None and network.system_resolver:
         system_resolver = ThreadedResolver()
+    bundle = network.trust_bundle or Path(certifi.where())
+    try:
+        trust = Trust.from_bundle(bundle)
+    except (OSError, ValueError) as error:
+        raise LocalError(f"trust bundle: {error}") from error
     return Edges(
         pace=pace,
         stopwatch=stopwatch,
         policy=policy,
-        trust=Trust.from_bundle(network.trust_bundle or Path(certifi.where())),
+        trust=trust,
         rng=rng,
         system_resolver=system_resolver,
         resolvers=resolvers_of(resolvers),

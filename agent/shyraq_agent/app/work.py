@@ -5,7 +5,7 @@
     ladder.light   a few seconds before each pulse, so that the pulse carries it
     ladder.full    every five minutes, and at once when a light beat differs from what was
                    seen before
-    vitals         the host's own state
+    vitals         the host's own state; too low a voltage is an event of its own
     <probe> <target>   each on its own grid
 
 At most 8 probes run at once. One that is still running when it is due again is not started
@@ -27,7 +27,7 @@ from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung
 from shyraq_agent.schedule import Job, Schedule, random_phase_ms
 from shyraq_agent.sign import Basket, Contents, LifeEvent
-from shyraq_wire.report import Json, Tier
+from shyraq_wire.report import EventKind, Json, Tier
 
 AT_ONCE: Final = 8
 """Probes that run at the same time."""
@@ -89,6 +89,7 @@ class Work:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: set[str] = set()
         self._reach: Reach = {}
+        self._under_voltage = False
         self._clock_offset_ms = self._pace.now_ms() - self._pace.uptime_ms()
         self._wake = asyncio.Event()
         self.bugs = 0
@@ -174,8 +175,12 @@ class Work:
         seen = await self._ladder.climb(light=True)
         self._add(seen)
         reach = reach_of(seen)
-        if any(self._reach.get(each, alive) != alive for each, alive in reach.items()):
+        changed = [each for each, alive in reach.items() if self._reach.get(each, alive) != alive]
+        if changed:
             self._schedule.hasten("ladder.full", self._pace.uptime_ms())
+        if any(tier == "link" for tier, _ in changed):
+            families = sorted(of for (tier, of), alive in reach.items() if tier == "link" and alive)
+            self._note("network_changed", {"families": families})
         self._reach = {**self._reach, **reach}
 
     async def _climb_fully(self) -> None:
@@ -184,7 +189,12 @@ class Work:
         self._reach = reach_of(seen)
 
     async def _take_vitals(self) -> None:
-        self._basket.set_vitals(await asyncio.to_thread(self._read_vitals))
+        vitals = await asyncio.to_thread(self._read_vitals)
+        is_low = vitals.get("under_voltage_now") is True
+        if is_low and not self._under_voltage:
+            self._note("under_voltage", {})
+        self._under_voltage = is_low
+        self._basket.set_vitals(vitals)
 
     def _add(self, seen: RawMeasurement) -> None:
         self._basket.add(seen, self._pace.uptime_ms())
@@ -201,6 +211,9 @@ class Work:
                 LifeEvent(kind="clock_stepped", at_uptime_ms=uptime_ms, data={"step_ms": step_ms})
             )
         self._clock_offset_ms = offset_ms
+
+    def _note(self, kind: EventKind, data: Mapping[str, Json]) -> None:
+        self.note(LifeEvent(kind=kind, at_uptime_ms=self._pace.uptime_ms(), data=data))
 
 
 def reach_of(seen: RawMeasurement) -> Reach:

@@ -7,6 +7,9 @@ Opening goes through these steps in order:
 3. refuse a file that a newer version of the program wrote;
 4. copy an older file beside itself, then migrate it, one step a transaction.
 
+The index on `pulse` holds kind and place only: what is asked of the whole spool (how many, which
+edges, what to give up) is read from it, not from a hundred megabytes of payloads.
+
 SD cards wear by pages: they are 1 KiB here, because a commit rewrites every page it touches
 and a usual frame is smaller than that.
 """
@@ -39,6 +42,7 @@ MIGRATIONS: Final[Sequence[str]] = (
         sha256 BLOB NOT NULL,
         payload BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX frame_by_kind ON frame (pulse);
     CREATE VIEW held AS
         SELECT place, pulse, length(payload) + 64 AS size_bytes FROM frame;
     CREATE TABLE gone (

@@ -15,7 +15,7 @@ append.committed, receipt.applied, forget.committed.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from shyraq_agent.errors import LocalError
 from shyraq_agent.spool.cover import Cover
@@ -36,6 +36,10 @@ from shyraq_wire.codec import pack, sha256_hex
 from shyraq_wire.moments import parse_moment
 from shyraq_wire.receipt import Receipt
 from shyraq_wire.report import Kind
+
+_COVERED_AT_MOST: Final = 256
+"""Above this, what receipts cover is forgotten at once: while a long blackout drains, hundreds
+of frames go between two appends, and each receipt would look at all of them again."""
 
 
 class Rows:
@@ -119,6 +123,8 @@ class Rows:
     def apply(self, receipt: Receipt) -> Applied:
         """Note what a verified receipt covers; the next append forgets it."""
         applied = self._cover.apply(receipt)
+        if len(self._cover) >= _COVERED_AT_MOST:
+            self.flush()
         if not applied.former_ledger:
             self._floor_ms = max(self._floor_ms, parse_moment(receipt.at))
         self._checkpoint("receipt.applied")

@@ -25,7 +25,8 @@ _THIN_TO: Final = 0.95
 
 _EDGES: Final = """
 WITH held AS (
-    SELECT place, lag(place) OVER (ORDER BY place) AS before FROM frame
+    SELECT place, lag(place) OVER (ORDER BY place) AS before
+    FROM frame INDEXED BY frame_by_kind
 ), runs AS (
     SELECT place, sum(
         before IS NULL OR before >> 40 <> place >> 40 OR (
