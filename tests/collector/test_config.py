@@ -94,7 +94,7 @@ def test_every_mistake_is_listed_at_once() -> None:
     """Unknown keys with a guess, wrong types, ranges, missing keys, wrong tables."""
     said = mistakes(
         """
-colector = 1
+collectors = 1
 [collector]
 data_directory = ""
 heartbeat_s = 5
@@ -114,7 +114,7 @@ messages_per_s = 0
     )
     for expected in (
         "/somewhere/collector.toml: 14 mistake(s)",
-        "- colector: there is no such key; did you mean collector?",
+        "- collectors: there is no such key; did you mean collector?",
         "- collector.data_directory: a text is due",
         "- collector.heartbeat_s: a whole number from 10 to 3600 is due",
         "- collector.key_fil: there is no such key; did you mean key_file?",

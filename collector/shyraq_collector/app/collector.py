@@ -103,7 +103,7 @@ class Collector:
             config=config,
             pace=pace,
             stopwatch=stopwatch,
-            rng=rng or random.Random(secrets.randbits(64)),  # noqa: S311  # jitter, no secret
+            rng=rng or random.SystemRandom(),
             commit_point=commit_point,
         )
         self.ready = asyncio.Event()

@@ -137,7 +137,7 @@ class Registry:
     def placements(self, at_ms: int) -> tuple[Placement, ...]:
         """Where every node stands at a moment; nodes placed only later are absent."""
         rows = self._connection.execute(
-            f"SELECT {_PLACED} FROM node_assignment AS a JOIN node ON node.no = a.node_no "  # noqa: S608
+            f"SELECT {_PLACED} FROM node_assignment AS a JOIN node ON node.no = a.node_no "  # noqa: S608  # nosec B608
             "WHERE a.valid_from_ms <= ? AND (a.valid_to_ms IS NULL OR a.valid_to_ms > ?) "
             "ORDER BY id",
             (at_ms, at_ms),
@@ -162,7 +162,7 @@ class Registry:
 
     def _assemble(self, no: int, node: str, registered_ms: int, note: str) -> Node:
         assignments = self._connection.execute(
-            f"SELECT {_PLACED} FROM node_assignment AS a JOIN node ON node.no = a.node_no "  # noqa: S608
+            f"SELECT {_PLACED} FROM node_assignment AS a JOIN node ON node.no = a.node_no "  # noqa: S608  # nosec B608
             "WHERE a.node_no = ? ORDER BY a.valid_from_ms",
             (no,),
         )

@@ -72,7 +72,7 @@ def measurements(connection: sqlite3.Connection, wanted: Filter) -> Iterator[tup
     }
     limits = " AND ".join(text for text, value in conditions.items() if value is not None)
     query = (
-        "SELECT m.started_ms, f.received_ms, node.id, a.isp, a.region, a.access, m.probe, "  # noqa: S608
+        "SELECT m.started_ms, f.received_ms, node.id, a.isp, a.region, a.access, m.probe, "  # noqa: S608  # nosec B608
         "m.target, m.duration_ms, m.failed_step, m.failure, f.live, f.flags, m.result "
         "FROM measurement AS m JOIN frame AS f ON f.no = m.frame_no "
         "JOIN node ON node.no = m.node_no LEFT JOIN node_assignment AS a "

@@ -103,7 +103,7 @@ def _segments_at(
     found: dict[int, Segment] = {}
     for condition in ("hi >= :seq ORDER BY hi", "lo <= :seq ORDER BY lo DESC"):
         rows = connection.execute(
-            "SELECT seen.no, lo, hi, hi_sha256 FROM seen WHERE epoch_no = "  # noqa: S608  # fixed texts
+            "SELECT seen.no, lo, hi, hi_sha256 FROM seen WHERE epoch_no = "  # noqa: S608  # nosec B608
             "(SELECT no FROM epoch WHERE node_no = :node_no AND epoch = :epoch) "
             f"AND {condition} LIMIT {_BRANCHES}",
             {"node_no": node_no, "epoch": epoch, "seq": seq},
