@@ -107,7 +107,7 @@ class Schedule:
 
     def _grid_ms(self, entry: _Entry) -> int:
         job = entry.job
-        jitter = Random(f"{self._seed}/{job.key}/{entry.occurrence}").random() * job.jitter  # noqa: S311  # spreads load, guards nothing
+        jitter = _share(f"{self._seed}/{job.key}/{entry.occurrence}") * job.jitter
         return entry.grid_start_ms + round((entry.occurrence + jitter) * job.period_ms)
 
     def _allowed_ms(self, entry: _Entry) -> int:
@@ -121,4 +121,9 @@ class Schedule:
 
 def random_phase_ms(seed: str, key: str, period_ms: int) -> int:
     """A place in the period that follows from seed and key."""
-    return int(Random(f"{seed}/{key}").random() * period_ms)  # noqa: S311  # as above
+    return int(_share(f"{seed}/{key}") * period_ms)
+
+
+def _share(seed: str) -> float:
+    """From 0 to below 1; it spreads load and guards nothing."""
+    return Random(seed).random()  # noqa: S311  # nosec B311

@@ -207,9 +207,7 @@ class Work:
         offset_ms = self._pace.now_ms() - uptime_ms
         step_ms = offset_ms - self._clock_offset_ms
         if abs(step_ms) >= STEP_MS:
-            self._basket.note(
-                LifeEvent(kind="clock_stepped", at_uptime_ms=uptime_ms, data={"step_ms": step_ms})
-            )
+            self._note("clock_stepped", {"step_ms": step_ms})
         self._clock_offset_ms = offset_ms
 
     def _note(self, kind: EventKind, data: Mapping[str, Json]) -> None:

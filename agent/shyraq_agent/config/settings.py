@@ -214,7 +214,7 @@ class SpoolSettings:
 
     max_bytes: int = field(default=256 * 1024 * 1024, metadata=bounds(1024 * 1024, 10**11))
     """Bytes held at most; beyond, whole bulk reports go, oldest first, and a signed event says
-    so. 256 MiB is about a month of silence at the default cadence."""
+    so. 256 MiB is more than a month of silence at the default cadence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
