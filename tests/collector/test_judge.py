@@ -458,14 +458,17 @@ def test_an_answer_from_no_resolver_is_injected() -> None:
     assert _last(_Story().repeated(fine, fine))[3] == "ok.answered"
 
 
-def _slow_story(ours_ms: Sequence[float], control_ms: float = 60.0) -> list[Verdict]:
+def _slow_story(
+    ours_ms: Sequence[float], control_ms: float = 60.0, control_neutral_ms: float = 50.0
+) -> list[Verdict]:
     """Ten minutes of a node whose handshakes with the site take so long."""
     story = _Story()
     for took_ms in ours_ms:
         neutral = web([lookup(RIGHT), *https(took_ms=50.0)], NEUTRAL)
+        theirs = web([lookup(RIGHT), *https(took_ms=control_neutral_ms)], NEUTRAL)
         usual = web([lookup(RIGHT), *https(took_ms=control_ms)])
         ours = web([lookup(RIGHT), *https(took_ms=took_ms)])
-        story.minute((CONTROL, neutral), (CONTROL, usual), (_place(), neutral), (_place(), ours))
+        story.minute((CONTROL, theirs), (CONTROL, usual), (_place(), neutral), (_place(), ours))
     return [verdict for verdict in story.verdicts if verdict.target == SITE]
 
 
@@ -482,6 +485,12 @@ def test_a_slowed_name_is_throttled_with_ratio_and_interval() -> None:
 def test_a_far_server_is_slow_for_everybody() -> None:
     """What the controls see as usual is not held against the path."""
     assert _slow_story([240.0] * 12, control_ms=230.0)[-1].state == "ok"
+
+
+def test_a_server_that_takes_its_time_is_slow_for_everybody() -> None:
+    """900 ms of the server's own weigh more on a short line than on a control's long one."""
+    said = _slow_story([950.0] * 12, control_ms=1200.0, control_neutral_ms=300.0)
+    assert said[-1].state == "ok"
 
 
 def test_a_control_nearer_to_the_target_accuses_nobody() -> None:

@@ -1,11 +1,12 @@
 """Handshake times of each target beside those of neutral names on the same line.
 
 A pair is one handshake with the target and the nearest handshake with a neutral name by the same
-node, within the target's cadence. The controls' own pairs give the ratio that is usual for the
-target: a far server is slow for everybody. It excuses and never accuses: that a control finds the
-target quicker than the neutral name says nothing of the node's own path. Without controls, or
-under `MIN_PAIRS` pairs, nothing is said. Pairs age out by number, so that a return to normal is
-seen.
+node, within the target's cadence. From their own pairs the controls say what is usual: so many
+times as long as the neutral name (a far server), or so many milliseconds longer (a slow one).
+Whichever excuses more is what the node should have met, and its time is compared with that. The
+usual excuses and never accuses: that a control finds the target quicker than the neutral name
+says nothing of the node's own path. Without controls, or under `MIN_PAIRS` pairs, nothing is
+said. Pairs age out by number, so that a return to normal is seen.
 """
 
 from collections import deque
@@ -33,6 +34,14 @@ class _Timed:
     took_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """One pair of a control."""
+
+    ratio: float
+    excess_ms: float
+
+
 class Slowness:
     """The memory of handshake times."""
 
@@ -40,7 +49,7 @@ class Slowness:
         """Start with nothing."""
         self._neutral: dict[NodeId, deque[_Timed]] = {}
         self._pairs: dict[tuple[NodeId, str], deque[tuple[float, float]]] = {}
-        self._usual: dict[str, deque[float]] = {}
+        self._usual: dict[str, deque[_Usual]] = {}
 
     def note_neutral(self, node: NodeId, at_ms: int, took_ms: float) -> None:
         """Keeps one handshake with a neutral name."""
@@ -54,7 +63,7 @@ class Slowness:
         twin = self._twin(node, at_ms, within_ms)
         if twin is not None:
             usual = self._usual.setdefault(target, deque(maxlen=_KEPT_USUAL))
-            usual.append(took_ms / twin)
+            usual.append(_Usual(took_ms / twin, took_ms - twin))
 
     def note_target(
         self, node: NodeId, target: str, at_ms: int, took_ms: float, *, within_ms: int
@@ -71,8 +80,10 @@ class Slowness:
         usual = self._usual.get(target)
         if usual is None or len(pairs) < MIN_PAIRS:
             return None
-        ours, theirs = zip(*pairs, strict=True)
-        return compare(ours, theirs, usual_ratio=max(1.0, median(usual)))
+        ratio = max(1.0, median(each.ratio for each in usual))
+        excess_ms = max(0.0, median(each.excess_ms for each in usual))
+        due = [max(neutral * ratio, neutral + excess_ms) for _, neutral in pairs]
+        return compare([ours for ours, _ in pairs], due)
 
     def _twin(self, node: NodeId, at_ms: int, within_ms: int) -> float | None:
         near = [
