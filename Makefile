@@ -73,6 +73,9 @@ score: setup ## Recall, precision, scope and delay on a simulated country with k
 crash: system setup ## Kill agent, collector and broker 100 times; nothing may be lost, forked or doubled
 	$(BIN)/python tests/journeys/crash.py
 
+lab: system setup ## Real probes, agents and judge in a country of namespaces that censors; prints the matrix
+	PYTHONPATH=tests $(BIN)/python -m netlab.run
+
 lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent pyproject.toml -o requirements/agent.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra collector pyproject.toml -o requirements/collector.txt

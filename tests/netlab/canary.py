@@ -50,6 +50,14 @@ def hello(address: str, name: str, trusted: ssl.SSLContext, *, port: int = 443) 
     return _word(shake)
 
 
+def hello_ms(address: str, name: str, trusted: ssl.SSLContext) -> float:
+    """How long a handshake takes."""
+    with socket.create_connection((address, 443), _PATIENT_S) as stream:
+        began = time.monotonic()
+        with trusted.wrap_socket(stream, server_hostname=name):
+            return (time.monotonic() - began) * 1000
+
+
 def http(address: str, name: str) -> str:
     """One request in the clear."""
     status: list[str] = []
@@ -128,7 +136,7 @@ def ask(resolver: str, name: str, *, listen_s: float = 0.12) -> str:
     return "|".join(answers) if word == "ok" else word
 
 
-def rate_kbit_s(address: str, name: str, trusted: ssl.SSLContext, *, skip: int = 20_000) -> float:
+def rate_kbit_s(address: str, name: str, trusted: ssl.SSLContext, *, skip: int = 10_000) -> float:
     """Speed of a download under a name, the first bytes left out: policers let a burst through."""
     with (
         socket.create_connection((address, 443), _PATIENT_S) as stream,

@@ -17,9 +17,12 @@ from netlab.paths import both, speed_word
 from netlab.sites import BLOCK_PAGE, address_of
 from support.hostile_servers import page, redirect
 
-QUEUE_KBIT_S: Final = 128
+QUEUE_KBIT_S: Final = 64
 POLICE_KBIT_S: Final = 64
-"""The kernel lets a second's worth through at once: a handshake must not fit into that."""
+"""The kernel lets a second's worth through at once, and a handshake fits into that."""
+POLICE_PACKETS_S: Final = 8
+_LATE_MS: Final = 150
+"""A lost packet is sent again after 200 ms at the earliest."""
 PORTAL: Final = "http://192.168.1.1/login"
 _OTHER: Final = "neutral.example"
 _MARK: Final = "0x51"
@@ -72,6 +75,18 @@ def _queue_name(scene: Scene) -> Iterator[None]:
             *_marking(scene),
             f"-t mangle POSTROUTING -m connmark --mark {_MARK} -j CLASSIFY --set-class 1:10",
         ),
+    ):
+        yield
+
+
+@contextmanager
+def _police_packets(scene: Scene) -> Iterator[None]:
+    with scene.stage.country.rules(
+        scene.isp,
+        *_marking(scene),
+        f"FORWARD -m connmark --mark {_MARK} -i wan -m hashlimit --hashlimit-above"
+        f" {POLICE_PACKETS_S}/sec --hashlimit-burst 1"
+        f" --hashlimit-name {scene.isp}p --hashlimit-mode dstip -j DROP",
     ):
         yield
 
@@ -156,6 +171,18 @@ def _two_speeds(set_kbit_s: float) -> Callable[[Scene], str]:
         return f"{speed(scene.name)} / {speed(_OTHER)}"
 
     return sing
+
+
+def _two_handshakes(scene: Scene) -> str:
+    """The slowest of three with the name, and with another."""
+    trusted, words = scene.stage.trusted, []
+    for address, name in (
+        (scene.addresses[0], scene.name),
+        (address_of(_OTHER), _OTHER),
+    ):
+        slowest = max(canary.hello_ms(address, name, trusted) for _ in range(3))
+        words.append("late" if slowest > _LATE_MS else "quick")
+    return " / ".join(words)
 
 
 def _portal(scene: Scene) -> str:
@@ -246,6 +273,16 @@ CENSORS: Final = (
         canary=_two_speeds(POLICE_KBIT_S),
         healthy="fast / fast",
         effect="slow / fast",
+    ),
+    Mechanism(
+        id="name-police-packets",
+        what=f"Packets of connections with the name are dropped above {POLICE_PACKETS_S} a second:"
+        " a handshake takes long as well.",
+        recipe="string match → CONNMARK → hashlimit in packets → DROP",
+        apply=_police_packets,
+        canary=_two_handshakes,
+        healthy="quick / quick",
+        effect="late / quick",
     ),
     Mechanism(
         id="captive-portal",

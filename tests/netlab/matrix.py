@@ -45,6 +45,14 @@ class Outcome:
     took_s: float
 
     @property
+    def said(self) -> str:
+        """The verdict in a few words."""
+        if self.verdict is None:
+            return "no verdict"
+        detail = self.verdict.layer or self.verdict.doubt
+        return f"{self.verdict.state} ({detail})" if detail else self.verdict.state
+
+    @property
     def is_accused(self) -> bool:
         """Whether somebody is said to interfere."""
         return self.verdict is not None and self.verdict.state in ("blocked", "throttled")
@@ -148,7 +156,7 @@ def _problem(row: Row, last: Seen | None, verdict: Verdict | None) -> str:
     steps = endings(last.measurement)
     said = (verdict.state, verdict.layer or verdict.doubt)
     if said not in (row.said, *row.or_said):
-        return f"said {said} by {verdict.rule}, expected {row.said}; steps {steps}"
+        return f"said {said} by {verdict.rule} {verdict.slowdown}, not {row.said}; steps {steps}"
     if row.step not in steps:
         return f"step {row.step} is not among {steps}"
     return ""
@@ -183,7 +191,7 @@ def confusion(outcomes: Iterable[Outcome]) -> str:
     counts: dict[tuple[str, str], int] = {}
     for each in outcomes:
         side = "guilty" if each.row.guilty else "innocent"
-        expected = f"{side}, {each.row.said[0]}"
+        expected = f"{side}, {'beyond reach' if each.row.beyond else each.row.said[0]}"
         said = each.verdict.state if each.verdict is not None else "none"
         counts[expected, said] = counts.get((expected, said), 0) + 1
     columns = (*_STATES, "none")
@@ -200,7 +208,7 @@ class Score:
 
     guilty: int
     found: int
-    """Guilty rows with the right state."""
+    """Guilty rows that were found out, with the right steps and layer."""
     innocent: int
     accused: int
     """Innocent rows said to be blocked or throttled: must be none."""
@@ -219,7 +227,7 @@ def score(outcomes: Sequence[Outcome]) -> Score:
     innocent = [each for each in outcomes if not each.row.guilty]
     return Score(
         guilty=len(guilty),
-        found=sum(each.is_accused and each.verdict.state == each.row.said[0] for each in guilty),
+        found=sum(each.is_accused and not each.problem for each in guilty),
         innocent=len(innocent),
         accused=sum(each.is_accused for each in innocent),
         wrong=sum(bool(each.problem) for each in outcomes),

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from typing_extensions import override
+
 from netlab.geography import ADMITTED, ECHO, ECHO_PORT, NAME_SERVER, NO_RESOLVER
 from netlab.sites import address_of
 from netlab.stage import Stage
@@ -80,7 +82,9 @@ class ShiftedPace(RealPace):
         """Say by how much; above zero it is ahead."""
         self._skew_ms = skew_ms
 
-    def now_ms(self) -> int:  # noqa: D102  # as in RealPace
+    @override
+    def now_ms(self) -> int:
+        """CLOCK_REALTIME, shifted."""
         return super().now_ms() + self._skew_ms
 
 
