@@ -180,21 +180,31 @@ class Trial:
         self._start(plan)
 
     def _deliver(self) -> None:
-        """Until all is in the ledger, or for as long as that may take."""
+        """Until all is in the ledger, or for as long as that may take; the agents are dead then."""
         deadline = time.monotonic() + _DRAIN_S
         while time.monotonic() < deadline:
             for victim in self.world.victims:
                 victim.is_dead()
-            made = sum(tip + 1 for node in self.world.nodes for _, tip in epochs(node))
-            stored = frames_stored(self.world)
-            self.say(f"delivering: {stored} of {made} reports")
-            if stored >= made:
-                return
+            if self._all_delivered():
+                for agent in self.world.agents:
+                    agent.kill()
+                if self._all_delivered():
+                    return
+                for agent in self.world.agents:  # one more report was made meanwhile
+                    agent.start()
             time.sleep(0.5)
+        for agent in self.world.agents:
+            agent.kill()
+
+    def _all_delivered(self) -> bool:
+        stored = frames_stored(self.world)
+        made = sum(tip + 1 for node in self.world.nodes for _, tip in epochs(node))
+        self.say(f"delivering: {stored} of {made} reports")
+        return stored >= made
 
 
 def judge(world: World, *, kills: int, unmet: tuple[str, ...]) -> Verdict:
-    """Compare ledger and spools; everything may still run."""
+    """Compare ledger and spools; the agents must not run any more."""
     found: Counter[str] = Counter()
     with world.house.reader() as ledger:
         found["forked"] = int(ledger.execute("SELECT count(*) FROM conflict").fetchone()[0])
