@@ -36,6 +36,7 @@ async def serve_status(
     """
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One asker, one answer."""
         try:
             writer.write(json.dumps(await tell()).encode())
             await writer.drain()

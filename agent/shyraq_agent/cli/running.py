@@ -39,6 +39,7 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
     asked = 0
 
     def stop() -> None:
+        """A signal came."""
         nonlocal asked
         asked += 1
         notify("STOPPING=1")

@@ -64,6 +64,7 @@ class Spool:
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
 
         def start() -> tuple[Rows, Path | None]:
+            """In the spool's own thread, where the connection must be made."""
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             database = open_database(directory)
             try:
