@@ -6,9 +6,10 @@
    explains the counts, less a price for every value it has to name. The best box wins.
 3. A network or region stays named only if it alone passes as suspected with thirty per cent down
    inside the box; a value with under three lines cannot be named by itself.
-4. Nation: at least three networks named (all of them where there are fewer) and at least half of
-   the observable regions (more than half where the box itself is limited to regions). A network
-   that stayed up inside a nation is exempt, and is named so.
+4. Nation: at least three networks named (all of the country's where there are fewer, so that two
+   mobile networks among four are never a nation) and at least half of the observable regions (more
+   than half where the box itself is limited to regions). A network that stayed up inside a nation
+   is exempt, and is named so.
 
 Not here: whether anything happened at all (`edge`, `level`).
 """
@@ -161,9 +162,10 @@ def name_scope(
     access: tuple[Access, ...] = (box.access,) if box.access else ()
     all_isps = _observable(cells, lambda c: c.isp, box)
     all_regions = _observable(cells, lambda c: c.region, box)
-    enough_isps = len(isps) >= min(NATION_ISPS, len(all_isps))
+    nation_isps = _observable(cells, lambda c: c.isp, Box(None, None, None))
+    enough_isps = len(isps) >= min(NATION_ISPS, len(nation_isps))
     enough_regions = 2 * len(regions) >= len(all_regions) + (box.regions is not None)
-    if _wide(box.isps, all_isps) and enough_isps and enough_regions:
+    if _wide(box.isps, nation_isps) and enough_isps and enough_regions:
         exempt = tuple(sorted(n for n, share in all_isps.items() if share <= EXEMPT_SHARE_MAX))
         named = tuple(i for i in isps if i not in exempt)
         scope = Scope(
@@ -178,7 +180,8 @@ def name_scope(
     proven = Box(_proven(box.isps, isps), _proven(box.regions, regions), box.access)
     if box.isps is None and box.regions is None:
         # Everything is touched, but too little of it is proven for a nation.
-        proven = Box(_proven(frozenset(), isps), _proven(frozenset(), regions), box.access)
+        limits = None if enough_regions else frozenset(regions) or None
+        proven = Box(frozenset(isps) or None, limits, box.access)
     scope = Scope(
         country=country,
         level=_level(proven),
