@@ -15,16 +15,18 @@ from shyraq_collector.app.desk import MAX_WAITING, Desk
 from shyraq_collector.app.eyes import Eyes, Senses
 from shyraq_collector.app.judging import Judging, OwnState
 from shyraq_collector.app.public import CommittedState
-from shyraq_collector.app.words import reached_us, tell
+from shyraq_collector.app.words import reach_of, tell
 from shyraq_collector.canary import BEATS_PER_HEARTBEAT
+from shyraq_collector.cli.main import run_command
 from shyraq_collector.consume.connection import BrokerSettings, Connection
 from shyraq_collector.correlate.pace import Pace as Thresholds
-from shyraq_collector.disclose.reader import Mark, Position
+from shyraq_collector.disclose.reader import Mark
+from shyraq_collector.disclose.reader import Position as Page
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.incidents import Entry
 from shyraq_collector.facts.reports import VerifiedReport
-from shyraq_collector.facts.signals import Absence
+from shyraq_collector.facts.signals import Absence, LadderWord, Reach
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.judge.judge import Judge
@@ -33,10 +35,11 @@ from shyraq_collector.store import queries
 from shyraq_collector.store.findings import Findings, Memory
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.schema import open_reader
+from shyraq_wire.chain import Position
 from shyraq_wire.codec import pack, unpack
 from shyraq_wire.envelope import open_frame
 from shyraq_wire.receipt import Receipt, decode_receipt
-from shyraq_wire.report import Event, EventKind, Json, Kind
+from shyraq_wire.report import REPORT_TYPE, Event, EventKind, Json, Kind, Tier
 from shyraq_wire.topics import CANARY, every_node
 from support.broker import Broker, free_port, running_broker
 from support.clock import STORY_START_MS, FakePace, until
@@ -58,6 +61,7 @@ class Ears:
     def __init__(self) -> None:
         """Nothing heard."""
         self.told: list[object] = []
+        self.reached: list[object] = []
         self.is_placed = True
 
     def knows(self, node: str) -> bool:
@@ -75,6 +79,10 @@ class Ears:
     def absent(self, absence: Absence) -> None:
         """An absence."""
         self.told.append((absence.reason, absence.begin))
+
+    def ladder(self, word: LadderWord) -> None:
+        """What the node could reach."""
+        self.reached.append((word.reach, word.at, word.known_at))
 
 
 def ladder(**tiers: tuple[int, int]) -> dict[str, Json]:
@@ -208,7 +216,49 @@ def test_any_ladder_can_be_read(value: Json) -> None:
         {"tiers": {"abroad": {"ipv4": {"ok": value, "of": value}}}},
     ):
         report = node.report(measurements=(measurement("ladder", "", result=result),))
-        assert reached_us(report) in {None, True, False}
+        verified = VerifiedReport(
+            node=node.id,
+            key=node.key_id,
+            payload_type=REPORT_TYPE,
+            frame=b"",
+            epoch=node.epoch,
+            position=Position(seq=0, sha256="", prev=""),
+            report=report,
+            received_ms=NOW_MS,
+            dated_ms=NOW_MS,
+        )
+        tell(Ears(), Kept(no=1, report=verified, live=False, flags=frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("tiers", "reach"),
+    [
+        ({"abroad": True, "domestic": False}, "everywhere"),
+        ({"abroad": False, "near_abroad": True}, "everywhere"),
+        ({"abroad": False, "domestic": True, "official_domestic": True}, "domestic"),
+        ({"abroad": False, "domestic": False, "official_domestic": True}, "white_list"),
+        ({"abroad": False, "domestic": False, "resolver": False}, "nowhere"),
+        ({"abroad": False, "official_domestic": True}, None),
+        ({"abroad": False, "resolver": True, "domestic": False}, None),
+        ({"abroad": False}, None),
+        ({"domestic": True}, None),
+        ({}, None),
+    ],
+)
+def test_a_ladder_is_boiled_down_only_when_enough_of_it_was_climbed(
+    tiers: dict[Tier, bool], reach: Reach | None
+) -> None:
+    """A light beat says nothing of what it did not try."""
+    assert reach_of(tiers) == reach
+
+
+def test_a_full_ladder_tells_what_could_be_reached(ledger: StoredLedger, node: SigningNode) -> None:
+    """Live and back-filled alike, at the moment when it was climbed."""
+    ears = Ears()
+    full = ladder(abroad=(0, 2), domestic=(2, 2))
+    for live in (True, False):
+        tell(ears, kept(ledger, node, live=live, result=full))
+    assert ears.reached == [("domestic", NOW_MS / 1000, HEARD_S)] * 2
 
 
 # -- eyes ------------------------------------------------------------------------------------------
@@ -594,7 +644,7 @@ def test_the_public_reads_what_was_committed(ledger: StoredLedger) -> None:
         assert state.view(NOW_MS / 1000 - 1) is None
         assert state.incident(begun.incident) == incident(begun)
         assert [each.id for each in state.incidents(None, 5)] == [begun.incident]
-        behind = Position(suspected_at=NOW_MS / 1000, incident=begun.incident)
+        behind = Page(suspected_at=NOW_MS / 1000, incident=begun.incident)
         assert state.incidents(behind, 5) == []
         assert [each.id for each in state.standing()] == [begun.incident]
         assert [(each.sequence, each.entry) for each in state.entries(0, 5)] == [(1, begun)]
@@ -734,9 +784,12 @@ async def test_a_report_goes_all_the_way_and_comes_back_as_a_receipt(
 
 
 async def test_a_silent_network_is_told_and_a_restart_says_nothing_twice(
-    tmp_path: Path, broker: Broker
+    tmp_path: Path, broker: Broker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One of four networks falls silent; the incident goes on over a stop in its middle."""
+    """One of four networks falls silent; the incident goes on over a stop in its middle.
+
+    Afterwards the command line explains it from the engine's memory: lines, scores, plot.
+    """
     nodes = Nodes(broker, 12)
     house = make_house(tmp_path, broker, nodes)
     alive = [node for number, node in enumerate(nodes.all) if number % 4]
@@ -756,6 +809,15 @@ async def test_a_silent_network_is_told_and_a_restart_says_nothing_twice(
     assert len({entry.incident for entry in said}) == 1
     assert [entry.number for entry in said] == list(range(len(said)))
     assert said[-1].scope.isps == ("isp-a",)
+    plot = tmp_path / "why.svg"
+    asked = ["incidents", "show", said[0].incident, "--config", str(house.configuration)]
+    assert run_command([*asked, "--why", "--json", "--plot", str(plot)]) == 0
+    why = json.loads(capsys.readouterr().out)["why"]
+    assert [(line["isp"], line["is_down"]) for line in why["lines"]] == [("isp-a", True)] * 3
+    assert max(point["score"] for point in why["trace"]) >= 13
+    assert plot.read_text().startswith("<svg")
+    assert run_command([*asked, "--why"]) == 0
+    assert "lines, first fallen first" in capsys.readouterr().out
 
 
 async def test_our_own_broken_broker_is_no_outage(tmp_path: Path, broker: Broker) -> None:

@@ -198,7 +198,7 @@ def test_incidents_are_listed_and_shown_with_their_reasons(
     assert INCIDENT in shell("incidents", "list")
     shown = shell.json("incidents", "show", INCIDENT, "--why")
     assert [each["state"] for each in shown["history"]] == ["suspected", "confirmed"]
-    assert shown["why"][0]["score"] == 17.25
+    assert shown["why"]["entries"][0]["score"] == 17.25
     text = shell("incidents", "show", INCIDENT, "--why")
     for words in ("KZ isp-a mobile not isp-b", "8 of 9 lines are silent", "17.2", "edge"):
         assert words in text

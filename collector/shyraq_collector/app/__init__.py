@@ -4,6 +4,7 @@
 `fleet`      the registry as the running collector sees it, renewed when a command changed it
 `eyes`       our own stumbles: broker, canary, queue, disk, late ticks; how far may be judged
 `words`      what a stored report tells the engine
+`engine`     the engine as the configuration wants it
 `desk`       the judge, fed in order, in a thread
 `judging`    the ticks: words and verdicts in, findings committed
 `public`     committed state as the public room asks for it

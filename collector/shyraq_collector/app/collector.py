@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from shyraq_collector.app.desk import WARM_FRAMES, WARM_MS, Desk
+from shyraq_collector.app.engine import make_engine
 from shyraq_collector.app.eyes import Eyes, Senses
 from shyraq_collector.app.fleet import Fleet
 from shyraq_collector.app.judging import Judging, OwnState
@@ -40,11 +41,9 @@ from shyraq_collector.consume.inbox import Inbox
 from shyraq_collector.consume.pipeline import Pipeline
 from shyraq_collector.consume.rates import Rates
 from shyraq_collector.consume.receipts import Receipts
-from shyraq_collector.correlate.pace import Pace as Thresholds
 from shyraq_collector.disclose.api import build
 from shyraq_collector.disclose.places import Country, load_countries
 from shyraq_collector.facts.reports import Message
-from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.registry import Registry
 from shyraq_collector.store.findings import Findings, memory, save
@@ -62,9 +61,6 @@ _READERS: Final = 3
 
 _CROWD_MESSAGES: Final = 128
 """Messages on their way to the ledger before judging lets them pass."""
-
-_HOLD_AT_LEAST_S: Final = 60.0
-"""A hold is never shorter than this, plus two and a half heartbeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,17 +261,9 @@ class _Rooms:
         )
 
     def _make_judging(self) -> Judging:
-        config, broker = self._config, self._config.broker
-        answer_s = (broker.answer_timeout_ms + broker.backoff_cap_ms) / 1000
-        engine = Engine(
-            pace=Thresholds(
-                time_scale=60 / config.heartbeat_s, hold_extra_s=max(_HOLD_AT_LEAST_S, answer_s)
-            ),
-            placements=self._fleet.placements.values(),
-            cadence_s=config.heartbeat_s,
-        )
+        config = self._config
         return Judging(
-            engine=engine,
+            engine=make_engine(config, self._fleet.placements.values()),
             desk=self._desk,
             eyes=self._eyes,
             pace=self._pace,

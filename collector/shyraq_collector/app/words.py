@@ -5,18 +5,21 @@ is never an arrival. A back-filled pulse says one thing of the past: whether the
 collector when it climbed its ladder. So a spool that went on through a cut shows that the node had
 power; one that reached nobody shows since when.
 
+A full ladder, live or back-filled, is also boiled down to what the node could reach: everywhere,
+only the country, only a white list, nowhere. That is evidence for the cause of a silence.
+
 Announced absences come from live reports only: who has announced a pause hours ago and is heard
 now is not absent.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias, get_args
 
 from shyraq_collector.facts.fleet import Instant, NodeId
-from shyraq_collector.facts.signals import Absence, AbsenceReason
+from shyraq_collector.facts.signals import Absence, AbsenceReason, LadderWord, Reach
 from shyraq_collector.store.ingest import Kept
-from shyraq_wire.report import EventKind, Json, Report
+from shyraq_wire.report import EventKind, Json, Report, Tier
 
 _ABSENCES: Final[Mapping[EventKind, AbsenceReason]] = MappingProxyType(
     {
@@ -27,7 +30,10 @@ _ABSENCES: Final[Mapping[EventKind, AbsenceReason]] = MappingProxyType(
 )
 """Events that announce silence; it ends when the node is heard again."""
 
-_FAR_TIERS: Final = ("collector", "abroad", "near_abroad")
+_ABROAD: Final[tuple[Tier, ...]] = ("near_abroad", "abroad")
+_BEYOND_THE_GATEWAY: Final[tuple[Tier, ...]] = ("resolver", "official_domestic", "domestic")
+
+_FAR_TIERS: Final[tuple[Tier, ...]] = ("collector", "abroad", "near_abroad")
 """Rungs that tell of the way to us, the most telling first."""
 
 
@@ -50,6 +56,10 @@ class Listener(Protocol):
         """An announced absence."""
         ...
 
+    def ladder(self, word: LadderWord) -> None:
+        """What the node could reach."""
+        ...
+
 
 def tell(engine: Listener, kept: Kept) -> None:
     """Give the engine what one stored report says."""
@@ -59,30 +69,58 @@ def tell(engine: Listener, kept: Kept) -> None:
     report = kept.report.report
     if kept.live:
         engine.heard(node, received_s)
-        if report is not None and report.events:
-            reason = _ABSENCES.get(report.events[-1].kind)
-            if reason is not None:
-                engine.absent(Absence(node=node, begin=received_s, end=None, reason=reason))
+    if report is None:
         return
-    reached = None if report is None else reached_us(report)
-    if reached is not None:
-        engine.word(node, kept.report.dated_ms / 1000, received_s, up=reached)
+    tiers, at_s = _climbed(report), kept.report.dated_ms / 1000
+    reach = reach_of(tiers)
+    if reach is not None:
+        engine.ladder(LadderWord(node=node, at=at_s, known_at=received_s, reach=reach))
+    reason = _ABSENCES.get(report.events[-1].kind) if report.events else None
+    if kept.live and reason is not None:
+        engine.absent(Absence(node=node, begin=received_s, end=None, reason=reason))
+    reached = has_reached_us(tiers)
+    if not kept.live and reached is not None:
+        engine.word(node, at_s, received_s, up=reached)
 
 
-def reached_us(report: Report) -> bool | None:
-    """Whether the node's ladder reached the collector, or at least abroad; None: it says nothing.
+Climbed: TypeAlias = Mapping[Tier, bool]
+"""Which rungs of a ladder were tried, and whether anything on them answered."""
 
-    The first of `_FAR_TIERS` that was tried decides, over both address families.
+
+def has_reached_us(tiers: Climbed) -> bool | None:
+    """Whether the node reached the collector, or at least abroad; None: it did not try.
+
+    The first of `_FAR_TIERS` that was tried decides.
     """
-    for measurement in report.measurements:
+    return next((tiers[tier] for tier in _FAR_TIERS if tier in tiers), None)
+
+
+def reach_of(tiers: Climbed) -> Reach | None:
+    """What the node could reach; None: too few rungs were tried to say."""
+    abroad = [tiers[tier] for tier in _ABROAD if tier in tiers]
+    if not abroad:
+        return None
+    if any(abroad):
+        return "everywhere"
+    if tiers.get("domestic"):
+        return "domestic"
+    if tiers.get("official_domestic") and "domestic" in tiers:
+        return "white_list"
+    near = [tiers[tier] for tier in _BEYOND_THE_GATEWAY if tier in tiers]
+    return "nowhere" if near and not any(near) else None
+
+
+def _climbed(report: Report) -> Climbed:
+    """The newest ladder in a report, over both address families; empty: there is none."""
+    for measurement in reversed(report.measurements):
         tiers = measurement.result.get("tiers")
-        if measurement.probe != "ladder" or not isinstance(tiers, Mapping):
-            continue
-        for tier in _FAR_TIERS:
-            counts = tiers.get(tier)
-            if isinstance(counts, Mapping) and _sum(counts, "of") > 0:
-                return _sum(counts, "ok") > 0
-    return None
+        if measurement.probe == "ladder" and isinstance(tiers, Mapping):
+            return {
+                tier: _sum(counts, "ok") > 0
+                for tier in get_args(Tier)
+                if isinstance(counts := tiers.get(tier), Mapping) and _sum(counts, "of") > 0
+            }
+    return {}
 
 
 def _sum(families: Mapping[str, Json], name: str) -> int:

@@ -1,15 +1,24 @@
 """`incidents`: what was told, when, and why."""
 
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from shyraq_collector.app.engine import make_engine
 from shyraq_collector.cli.options import WRONG, config_option, json_option, moment_text, reading
 from shyraq_collector.cli.show import print_json, print_table
+from shyraq_collector.config import CollectorConfig
 from shyraq_collector.facts.incidents import Entry, Incident, Scope
+from shyraq_collector.incidents.explain import Explanation, as_svg
+from shyraq_collector.registry import Registry
 from shyraq_collector.replay import as_json as incident_json
 from shyraq_collector.store import queries
+from shyraq_collector.store.findings import memory
+
+_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+_FORGOTTEN = "the engine's memory no longer holds this incident"
 
 
 @click.group()
@@ -43,19 +52,28 @@ def list_incidents(everything: bool, limit: int, config_path: Path, as_json: boo
 
 @incidents.command()
 @click.argument("incident_id")
-@click.option("--why", is_flag=True, help="The test, score and counts behind every entry.")
+@click.option("--why", is_flag=True, help="Test, score, counts and lines behind every entry.")
+@click.option("--plot", type=_FILE, help="Write score and depth over time to this file, as SVG.")
 @config_option
 @json_option
-def show(incident_id: str, why: bool, config_path: Path, as_json: bool) -> int:
+def show(
+    incident_id: str, *, why: bool, plot: Path | None, config_path: Path, as_json: bool
+) -> int:
     """One incident with its whole timeline."""
-    with reading(config_path) as (_, connection):
+    with reading(config_path) as (config, connection):
         incident = queries.incident(connection, incident_id)
+        explained = _explain(config, connection, incident_id) if why or plot else None
     if incident is None:
         click.echo(f"{incident_id}: there is no such incident; see `incidents list`", err=True)
         return WRONG
+    if plot is not None:
+        if explained is None:
+            click.echo(f"{incident_id}: too old to be plotted: {_FORGOTTEN}", err=True)
+            return WRONG
+        plot.write_text(as_svg(explained), encoding="utf-8")
     if as_json:
         answer = incident_json(incident)
-        print_json({**answer, "why": [_why(e) for e in incident.history]} if why else answer)
+        print_json({**answer, "why": _why_json(incident, explained)} if why else answer)
         return 0
     click.echo(f"{incident.kind} {incident.id}: {incident.state}, {_scope_text(incident.scope)}")
     click.echo(
@@ -74,7 +92,43 @@ def show(incident_id: str, why: bool, config_path: Path, as_json: bool) -> int:
     )
     if why:
         _print_why(incident.history)
+        _print_lines(explained)
     return 0
+
+
+def _explain(
+    config: CollectorConfig, connection: sqlite3.Connection, incident_id: str
+) -> Explanation | None:
+    """What the engine's last snapshot remembers of an incident; None: nothing any more."""
+    kept = memory(connection)
+    if kept is None:
+        return None
+    engine = make_engine(config, Registry(connection).placements(kept.ticked_ms))
+    try:
+        engine.restore(kept.snapshot)
+        return engine.why(incident_id)
+    except (KeyError, ValueError):
+        return None
+
+
+def _print_lines(explained: Explanation | None) -> None:
+    if explained is None:
+        click.echo(f"which lines: {_FORGOTTEN}")
+        return
+    print_table(
+        "lines, first fallen first",
+        ("isp", "region", "access", "site", "last word", "missing from", "now"),
+        [
+            (
+                *(each.key.isp, each.key.region, each.key.access, each.key.site),
+                _at(max(0.0, each.last_heard)),
+                _at(each.fell_at),
+                "down" if each.is_down else "up",
+            )
+            for each in explained.witnesses
+        ],
+        empty="no line",
+    )
 
 
 def _print_why(history: Iterable[Entry]) -> None:
@@ -98,7 +152,31 @@ def _print_why(history: Iterable[Entry]) -> None:
     )
 
 
-def _why(entry: Entry) -> dict[str, object]:
+def _why_json(incident: Incident, explained: Explanation | None) -> dict[str, object]:
+    answer: dict[str, object] = {"entries": [_figures(entry) for entry in incident.history]}
+    if explained is None:
+        return answer
+    return answer | {
+        "lines": [
+            {
+                "isp": each.key.isp,
+                "region": each.key.region,
+                "access": each.key.access,
+                "site": each.key.site,
+                "last_heard": _at(max(0.0, each.last_heard)),
+                "fell_at": _at(each.fell_at),
+                "is_down": each.is_down,
+            }
+            for each in explained.witnesses
+        ],
+        "trace": [
+            {"at": _at(at), "score": score, "down": down, "lines": lines}
+            for at, score, down, lines in explained.trace
+        ],
+    }
+
+
+def _figures(entry: Entry) -> dict[str, object]:
     return {
         "published_at": _at(entry.published_at),
         "state": entry.state,
