@@ -342,3 +342,22 @@ def test_a_handful_of_nodes_names_no_region_and_tells_two_as_grade_b() -> None:
     assert play.said[-1].state in {"confirmed", "ongoing"}
     assert play.said[-1].scope.regions == ()
     assert play.said[-1].grade == "A"
+
+
+def test_a_single_canary_that_loses_words_does_not_open_a_race() -> None:
+    """However wide its leash, nodes are never judged before our own fault could be seen."""
+    for minute in range(7):
+        play = Play()
+        play.engine.forget("control-a")
+        play.engine.forget("control-b")
+        play.placements = [p for p in play.placements if not p.node.startswith("control")]
+        for turn in range(200):
+
+            def lost(placement: Placement, turn: int = turn) -> bool:
+                return placement.role == "canary" and turn % 11 == 3
+
+            play.minutes(1, lost)
+        play.minutes(minute)
+        play.minutes(30, everyone)
+        play.minutes(30)
+        assert {entry.kind for entry in play.said} == {"collector-fault"}

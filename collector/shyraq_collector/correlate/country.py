@@ -1,5 +1,6 @@
 """The lines of one country, with what is usual among them."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,6 +11,10 @@ from shyraq_collector.facts.fleet import Instant, LineKey
 
 SMALL_FLEET = 10
 """Up to so many lines a fleet publishes grades B and C, and no regions."""
+
+SPARSE_BEATS = 3.0
+SOFT_LEASHES = 0.5
+"""Past so much of its leash a line is quiet, if not yet missing."""
 
 PANEL_SHARE = 0.25
 """From this share of explicit lines on, a country is a panel: one `up` makes a line eligible."""
@@ -37,6 +42,7 @@ class Country:
         missing: Those missing now, claimed or not, in the order they fell.
         explicit: How many give `down` words.
         changed: Something happened since the country was last judged.
+        margin_s: How soon after a total cut a usual line of it could be missing.
         pooled_at: When `pooled` and `beat_s` were last renewed.
     """
 
@@ -48,6 +54,7 @@ class Country:
     missing: dict[LineKey, Line] = field(default_factory=dict)
     explicit: int = 0
     changed: bool = False
+    margin_s: float = math.inf
     pooled_at: Instant = NEVER
 
     @property
@@ -79,5 +86,22 @@ class Country:
                 gaps.append(line.median_s if beats else pace.heartbeat_s)
         gaps.sort()
         self.beat_s = max(gaps[len(gaps) // 2], pace.heartbeat_s)
+        self.margin_s = self._margin(pace)
         self.pooled = pool(self.lines.values(), pace)
         self.pooled_at = horizon
+
+    def _margin(self, pace: Pace) -> float:
+        """A usual line's leash, or the half of it that a hush needs, less its usual gap."""
+        if self.is_panel:
+            return math.inf
+        part = SOFT_LEASHES if self.is_sparse(pace) else 1.0
+        margins = sorted(
+            part * line.leash_s - line.median_s
+            for line in self.lines.values()
+            if line.learned and not line.explicit
+        )
+        return max(margins[len(margins) // 2], 0.0) if margins else math.inf
+
+    def is_sparse(self, pace: Pace) -> bool:
+        """Whether words are so rare that a hush is worth listening for (see `hush`)."""
+        return self.beat_s > SPARSE_BEATS * pace.heartbeat_s

@@ -2,10 +2,11 @@
 
 1. Canaries (on the collector's host) and controls (abroad) are the watchers, heard together (see
    `watch`). While any of them is within the habit, our side of the path works.
-2. `horizon`: the instant up to which nodes may be judged, three quarters of a leash after the
-   newest word of any watcher. The watch's leash is shorter than a node's, so a fault of ours hides
-   its own consequences without any race. Where watchers only log changes, nodes are judged 2.5
-   heartbeats late, so that the watchers' own `down` words come first.
+2. `horizon`: the instant up to which nodes may be judged, at most three quarters of a leash after
+   the newest word of any watcher, and sooner than any usual node could be missing from a fault
+   just after that word: a fault of ours hides its own consequences without any race. Where watchers
+   only log changes, nodes are judged 2.5 heartbeats late, so that the watchers' own `down` words
+   come first.
 3. All watchers overdue, or all known down: the collector is blind. Nothing is judged while it
    lasts, and silence that began meanwhile is excused for a hold afterwards. A gap of the watch too
    short to be seen at a tick opens a hold as well.
@@ -25,7 +26,7 @@ from shyraq_collector.facts.fleet import Instant
 RETURN_BEATS = 10.0
 """After a fault of ours nodes may take so many of their usual gaps to return; an hour at most."""
 
-SLACK = 0.75
+SLACK, SOONER = 0.75, 0.9
 LOG_BEATS = 2.5
 HEARD_SHARE = 0.5
 
@@ -76,7 +77,8 @@ class Health:
             late = now - LOG_BEATS * pace.heartbeat_s
             return late if self.blind_since is None else min(late, self.blind_since)
         newest, leash_s = _watched(roster)
-        return min(now, newest + SLACK * leash_s)
+        soonest = min((country.margin_s for country in roster.countries.values()), default=0.0)
+        return min(now, newest + min(SLACK * leash_s, SOONER * soonest))
 
     def _see_again(self, roster: Roster, now: Instant, pace: Pace) -> None:
         since, self.blind_since = self.blind_since, None

@@ -12,7 +12,7 @@ six tenths are quiet.
 
 from collections.abc import Iterable
 
-from shyraq_collector.correlate.country import Country
+from shyraq_collector.correlate.country import SOFT_LEASHES, Country
 from shyraq_collector.correlate.finding import CONFIRM_NATS
 from shyraq_collector.correlate.lattice import Group
 from shyraq_collector.correlate.level import SPREAD_MAX, SPREAD_MIN, log_tail
@@ -20,8 +20,6 @@ from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant
 
-SOFT_LEASHES = 0.5
-BEATS_MIN = 3.0
 LINES_MIN = 6
 SHARE_MIN = 0.6
 PRIOR_MEAN, PRIOR_SPREAD, PRIOR_DAYS = 0.2, 0.05, 1.0
@@ -42,7 +40,7 @@ def hushed(
     Returns:
         Lines past half their leash, of every group whose quiet is beyond chance.
     """
-    if country.beat_s <= BEATS_MIN * pace.heartbeat_s:
+    if not country.is_sparse(pace):
         return []
     heard: dict[int, int] = {}
     still: dict[int, list[Line]] = {}

@@ -75,6 +75,7 @@ class Line:
         tiny_s: Shorter gaps are doubles and bursts, not habit.
         elsewhere: Seen in another network than the registered one: counts nowhere meanwhile.
         case: Id of the incident that has claimed it, if any; learning is frozen meanwhile.
+        last_case: Id of the last incident that had claimed it: its back-fill still explains that.
     """
 
     key: LineKey
@@ -96,6 +97,7 @@ class Line:
     excused_until: Instant = NEVER
     elsewhere: bool = False
     case: str | None = None
+    last_case: str | None = None
     bucket: int | None = None
     recent: list[float] = field(default_factory=list)
     wanted: int = GAPS_NEEDED

@@ -116,11 +116,6 @@ class Case:
         return sum(line.state == "missing" for line in self.base)
 
     @property
-    def base_set(self) -> set[Line]:
-        """The base for membership tests."""
-        return set(self.base)
-
-    @property
     def confidence(self) -> float:
         """From the score, less where nobody watches the collector or few lines speak."""
         odds = 1.0 / (1.0 + math.exp(-(self.evidence.score - 9.0) / 2.0))

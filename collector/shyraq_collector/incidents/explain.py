@@ -6,7 +6,7 @@ time with both thresholds. Nothing is recomputed: these are the figures that dec
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from xml.sax.saxutils import escape
+from html import escape
 
 from shyraq_collector.correlate.finding import CONFIRM_NATS, SUSPECT_NATS
 from shyraq_collector.facts.fleet import Instant, LineKey

@@ -22,12 +22,12 @@ from shyraq_collector.incidents.codec import Find, decode, encode
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
 
-VERSION = 3
+VERSION = 4
 PLACED = frozenset({"key", "watcher", "nodes", "groups"})
 KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
 OF_WATCH = ("newest", "gaps", "leash_s", "stumbles")
 OF_GROUP = ("share_s", "square_s", "hush_s", "hush_share_s", "hush_square_s")
-OF_COUNTRY = ("beat_s", "changed", "pooled_at")
+OF_COUNTRY = ("beat_s", "margin_s", "changed", "pooled_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
     joined.sort(key=lambda line: str(line.key))
     for line in joined:
         line.observe(now, pace)
-        line.case = case.id
+        line.case = line.last_case = case.id
     case.base += joined
     return len(joined)
 

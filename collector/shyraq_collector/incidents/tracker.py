@@ -15,11 +15,11 @@ Not here: the tests themselves (`correlate`), scope (`story`), causes (`cause`),
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from shyraq_collector.correlate.country import Country
+from shyraq_collector.correlate.country import SOFT_LEASHES, Country
 from shyraq_collector.correlate.edge import edge_findings
 from shyraq_collector.correlate.finding import Finding
 from shyraq_collector.correlate.growth import onset_of
-from shyraq_collector.correlate.hush import BEATS_MIN, SOFT_LEASHES, hushed
+from shyraq_collector.correlate.hush import hushed
 from shyraq_collector.correlate.level import down_by_group, level_findings, remember_quiet
 from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
@@ -75,8 +75,7 @@ class Tracker:
         since = now - self.judged_to
         if since < self._country.beat_s / LOOKS_A_BEAT:
             return said
-        sparse = self._country.beat_s > BEATS_MIN * self._pace.heartbeat_s
-        idle = not live and not self._country.changed and not sparse
+        idle = not (live or self._country.changed or self._country.is_sparse(self._pace))
         if idle and since < self._pace.hour_s:
             return said
         for case in live:
