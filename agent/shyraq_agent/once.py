@@ -43,6 +43,7 @@ async def measure_once(
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def measure(target: Target) -> RawMeasurement:
+        """One target, in its turn."""
         async with slots:
             done = await PROBES[PROBE_OF_KIND[target.kind]](target, edges)
         if progress is not None:

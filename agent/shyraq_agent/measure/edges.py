@@ -111,6 +111,7 @@ class ThreadedResolver:
         future: asyncio.Future[Sequence[str]] = loop.create_future()
 
         def settle(found: Sequence[str] | Exception) -> None:
+            """Back on the loop: hand the answer over, if anybody still waits."""
             self._outstanding -= 1
             if future.done():
                 return
@@ -120,6 +121,7 @@ class ThreadedResolver:
                 future.set_result(found)
 
         def look_up() -> None:
+            """In the thread: it cannot be cancelled, only left behind."""
             found: Sequence[str] | Exception
             try:
                 found = self._look_up(name)

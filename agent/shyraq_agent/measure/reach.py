@@ -78,6 +78,7 @@ async def ask_system(
     """One lookup by this host's own resolver, as a step; empty when it failed."""
 
     async def action(notes: Notes) -> Sequence[str]:
+        """The step itself."""
         return _no_bogon(await look_up_by_system(host, resolver, notes), edges)
 
     facts = {"hostname": host, "engine": "system", "query": "ANY", **about}
@@ -112,6 +113,7 @@ async def ask_server(
     ask = look_up_over_tcp if over_tcp else look_up_over_udp
 
     async def action(notes: Notes) -> Sequence[str]:
+        """The step itself."""
         return _no_bogon(await ask(question, resolver, edges, notes), edges)
 
     limit_ms = edges.limits.lookup_ms + edges.limits.late_answer_ms
@@ -128,6 +130,7 @@ async def open_stream(
         return None
 
     async def action(_notes: Notes) -> Stream:
+        """The step itself."""
         return await connect(address, port)
 
     return await record.attempt("connect", action, limit_ms=edges.limits.connect_ms, about=facts)
@@ -163,6 +166,7 @@ async def open_tls(
             return None
 
         async def verify(notes: Notes) -> bool:
+            """The step itself."""
             return _verify(record, served_chain(tls.tls), host, edges, notes)
 
         if await record.attempt("verify", verify, limit_ms=limit_ms, about=facts):

@@ -70,6 +70,7 @@ async def until_told_to_end(work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
+        """The end of standard input is the word to end."""
         if not os.read(0, 4096):
             loop.remove_reader(0)
             told.set()
