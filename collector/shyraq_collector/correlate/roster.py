@@ -201,8 +201,6 @@ class Roster:
                 if line.bucket is not None:
                     self._wheel.setdefault(line.bucket, []).append(line)
 
-    # -- the rarer paths -------------------------------------------------------------------------
-
     def _heard_again(self, line: Line, at: Instant, known_at: Instant, gap: float) -> None:
         if line.watcher:
             self.watch.heard(line, at, known_at)

@@ -17,7 +17,7 @@ from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.scope import Box
 from shyraq_collector.facts.fleet import Instant
-from shyraq_collector.facts.incidents import Interval, Level, Scope
+from shyraq_collector.facts.incidents import Evidence, Interval, Level, Scope
 from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.cause import first_cause, first_grade
 
@@ -196,3 +196,27 @@ def joined(one: Story, two: Story) -> Story:
         level = "cell" if isps and regions else "nation"
     scope = replace(one.scope, level=level, isps=isps, regions=regions, access=(), exempt_isps=())
     return Story(scope=scope, parts=one.parts + two.parts, onset=one.onset)
+
+
+def strength(finding: Finding) -> tuple[float, float]:
+    """What makes one finding better than another: score, then share."""
+    return finding.score, finding.share
+
+
+def evidence_of(finding: Finding) -> Evidence:
+    """The figures of a finding, for an entry."""
+    return Evidence(
+        test=finding.test,
+        score=round(finding.score, 2),
+        lines=finding.eligible,
+        down=finding.down,
+        sites=finding.sites,
+    )
+
+
+def why_of(finding: Finding) -> str:
+    """A finding in one sentence."""
+    return (
+        f"{finding.down} of {finding.eligible} lines at {finding.sites} sites are silent "
+        f"({finding.test} test, {finding.score:.1f} nats)"
+    )

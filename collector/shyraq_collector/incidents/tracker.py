@@ -25,7 +25,7 @@ from shyraq_collector.correlate.line import NEVER, Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.facts.fleet import Instant
-from shyraq_collector.facts.incidents import Entry, Evidence
+from shyraq_collector.facts.incidents import Entry
 from shyraq_collector.facts.signals import Reach
 from shyraq_collector.incidents.case import Case, incident_id
 from shyraq_collector.incidents.cause import first_grade, listen, revise
@@ -33,12 +33,15 @@ from shyraq_collector.incidents.depth import follow
 from shyraq_collector.incidents.story import (
     Story,
     adopt,
+    evidence_of,
     fallen_before,
     fallen_since,
     half_hour_note,
     joined,
+    strength,
     take,
     tell,
+    why_of,
 )
 
 WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
@@ -97,7 +100,7 @@ class Tracker:
             if case.is_open:
                 said += self._grow(case, findings, free, now, at)
         fresh = [f for f in findings if all(line.case is None for line in f.lines)]
-        best = max((f for f in fresh if f.suspicious), key=_strength, default=None)
+        best = max((f for f in fresh if f.suspicious), key=strength, default=None)
         if suspicion is not None:
             said += self._weigh(suspicion, best, free, now, at)
         elif best is not None and not any(self._rolls(case, now) for case in live):
@@ -147,13 +150,13 @@ class Tracker:
             parts=story.parts,
             onset=story.onset,
             suspected_at=at,
-            evidence=_evidence(best),
+            evidence=evidence_of(best),
             peak=best,
             watched=watched,
             grade=first_grade(best.lines),
         )
         self.cases.append(case)
-        said = [case.say(None, at=case.onset.latest, published_at=at, note=_why(best))]
+        said = [case.say(None, at=case.onset.latest, published_at=at, note=why_of(best))]
         return said + self._weigh(case, best, free, now, at)
 
     def _weigh(
@@ -170,7 +173,7 @@ class Tracker:
         elif not held:
             case.evidence = replace(case.evidence, down=len(still))
             return [case.say("dismiss", at=now, published_at=at, note="the lines came back")]
-        case.peak, case.evidence = peak, _evidence(peak)
+        case.peak, case.evidence = peak, evidence_of(peak)
         case.remember(now, peak.score)
         if not self._proven(peak, now):
             return []
@@ -178,7 +181,7 @@ class Tracker:
         case.onset = story.onset
         self._adopt(case, story, now)
         case.count(score=peak.score)
-        note = _why(peak) + half_hour_note(case.onset, self._pace)
+        note = why_of(peak) + half_hour_note(case.onset, self._pace)
         return [case.say("confirm", at=case.onset.latest, published_at=at, note=note)]
 
     def _proven(self, finding: Finding, now: Instant) -> bool:
@@ -224,7 +227,7 @@ class Tracker:
         if take(case, free, now, self._pace):
             case.grown_at = now
         hot = [f for f in findings if f.suspicious and all(x.case is None for x in f.lines)]
-        best = max(hot, key=_strength, default=None)
+        best = max(hot, key=strength, default=None)
         rolling = self._rolls(case, now)
         deeper = case.evidence.down > case.told_down
         if case.peak is None or not ((best and rolling) or deeper):
@@ -285,25 +288,4 @@ class Tracker:
         case.onset = first_onset
         case.words.clear()
         case.count(score=best.score)
-        return [case.say("recut", at=story.onset.latest, published_at=at, note=_why(best))]
-
-
-def _strength(finding: Finding) -> tuple[float, float]:
-    return finding.score, finding.share
-
-
-def _evidence(finding: Finding) -> Evidence:
-    return Evidence(
-        test=finding.test,
-        score=round(finding.score, 2),
-        lines=finding.eligible,
-        down=finding.down,
-        sites=finding.sites,
-    )
-
-
-def _why(finding: Finding) -> str:
-    return (
-        f"{finding.down} of {finding.eligible} lines at {finding.sites} sites are silent "
-        f"({finding.test} test, {finding.score:.1f} nats)"
-    )
+        return [case.say("recut", at=story.onset.latest, published_at=at, note=why_of(best))]
