@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 
 from shyraq_demo.broker import Kind, find
-from shyraq_demo.errors import DemoError, StoryError, WorldError
+from shyraq_demo.errors import DemoError, StoryError
 from shyraq_demo.narrator import Narrator
 from shyraq_demo.running import Outcome, run
 from shyraq_demo.story_toml import load
@@ -154,7 +154,8 @@ def _directory(keep: Path | None) -> Iterator[Path]:
     try:
         keep.mkdir(parents=True)
     except OSError as error:
-        raise WorldError(f"--keep {keep}: {error.strerror}; a new directory is due") from error
+        problem = f"--keep {keep}: {error.strerror}; a new directory is due"
+        raise click.UsageError(problem) from error
     yield keep.resolve()
 
 

@@ -107,7 +107,6 @@ def configuration(story: Story, node: Node, home: Path, meeting: Rendezvous) -> 
     plan, number = meeting.plan, node.network
     real_heartbeat_s = story.heartbeat_s / story.compression
     probe_ms = min(4000, round(1000 * PROBE_HEARTBEATS * real_heartbeat_s))
-    gateway, resolver = plan.gateway(number), plan.resolver(number)
     lines = [
         *_table("node", id=node.id, state_directory=home / "state", key_file=home / "node.pem"),
         f"heartbeat_s = {story.heartbeat_s}",
@@ -116,18 +115,10 @@ def configuration(story: Story, node: Node, home: Path, meeting: Rendezvous) -> 
         f'protocol = "{meeting.protocol}"',
         f"connect_timeout_s = {real_heartbeat_s * ANSWER_HEARTBEATS}",
         f"answer_timeout_s = {real_heartbeat_s * ANSWER_HEARTBEATS}",
-        *_table("network", gateways=[gateway], system_resolver=False, trust_bundle=meeting.bundle),
-        *_table("[resolver]", role="isp", address=resolver, port=DNS_PORT),
-        *_table("[ladder]", tier="gateway", host=gateway, port=0, proof="ping"),
-        *_table("[ladder]", tier="resolver", host=resolver, port=DNS_PORT, proof="dns"),
-        *_table(
-            "[ladder]",
-            tier="collector",
-            host=plan.responder(number),
-            port=ECHO_PORT,
-            proof="echo",
-        ),
-        *_rungs(story.sites, plan, number),
+        *_table("network", gateways=[plan.gateway(number)], system_resolver=False),
+        f'trust_bundle = "{meeting.bundle}"',
+        *_table("[resolver]", role="isp", address=plan.resolver(number), port=DNS_PORT),
+        *_ladder(story.sites, plan, number),
         *(line for name in pages(story) for line in _table("[target]", target=page(name))),
         *_table("lists", shipped=False),
         *_table("cadence", ladder_s=10 * story.heartbeat_s, web_s=page_period_s(story)),
@@ -153,18 +144,17 @@ def page_period_s(story: Story) -> int:
     return PAGE_HEARTBEATS * story.heartbeat_s
 
 
-def _rungs(sites: Sequence[Site], plan: Plan, number: int) -> Iterator[str]:
+def _ladder(sites: Sequence[Site], plan: Plan, number: int) -> Iterator[str]:
+    yield from _table("[ladder]", tier="gateway", host=plan.gateway(number), port=0, proof="ping")
+    resolver, responder = plan.resolver(number), plan.responder(number)
+    yield from _table("[ladder]", tier="resolver", host=resolver, port=DNS_PORT, proof="dns")
+    yield from _table("[ladder]", tier="collector", host=responder, port=ECHO_PORT, proof="echo")
     for index, site in enumerate(sites):
         tier = _TIERS.get(site.role)
         if tier is not None:
-            yield from _table(
-                "[ladder]",
-                tier=tier,
-                host=plan.site(index, number),
-                port=TLS_PORT,
-                proof="tls",
-                server_name=site.name,
-            )
+            at = plan.site(index, number)
+            yield from _table("[ladder]", tier=tier, host=at, port=TLS_PORT, proof="tls")
+            yield f'server_name = "{site.name}"'
 
 
 def _table(table: str, **values: str | int | float | Path | list[str]) -> list[str]:

@@ -5,7 +5,7 @@ with validity from a day before the story. What the operator knows of targets (n
 cadence) stands in the configuration file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,6 @@ def write_configuration(
         at_page: Where to serve the page.
         directory: Of the collector; holds its key, `collector.pem`.
     """
-    neutral = {site.name for site in story.sites if site.role == "neutral"}
     real_heartbeat_s = story.heartbeat_s / story.compression
     lines = [
         "[collector]",
@@ -52,16 +51,19 @@ def write_configuration(
         f'host = "{at_page[0]}"',
         f"port = {at_page[1]}",
     ]
-    for name in pages(story):
-        lines += [
-            "[[target]]",
-            f'name = "{page(name)}"',
-            f"cadence_s = {page_period_s(story)}",
-            f"neutral = {str(name in neutral).lower()}",
-        ]
     path = directory / CONFIG_NAME
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join([*lines, *_targets(story)]) + "\n")
     return path
+
+
+def _targets(story: Story) -> Iterator[str]:
+    """What the operator knows of the pages that the nodes measure."""
+    neutral = {site.name for site in story.sites if site.role == "neutral"}
+    for name in pages(story):
+        yield "[[target]]"
+        yield f'name = "{page(name)}"'
+        yield f"cadence_s = {page_period_s(story)}"
+        yield f"neutral = {str(name in neutral).lower()}"
 
 
 def register(story: Story, ledger: Path, keys: Iterable[tuple[Node, bytes]]) -> None:

@@ -11,6 +11,7 @@ process has a session of its own, so that a busy neighbour in ours takes nothing
 """
 
 import asyncio
+import socket
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
 from shyraq_demo.addresses import PAGE_PORT, Plan
 from shyraq_demo.broker import Broker, Program
 from shyraq_demo.child import Child
+from shyraq_demo.errors import WorldError
 from shyraq_demo.fleet import Rendezvous, bundle_of, configuration, nodes
 from shyraq_demo.ledger import register, write_configuration
 from shyraq_demo.pace import StoryPace
@@ -75,6 +77,7 @@ class World:
         Raises:
             WorldError: Something does not start.
         """
+        self._check_page()
         try:
             await self.broker.start()
             run = str(self._plan.run)
@@ -127,6 +130,16 @@ class World:
                 child.check()
             self.broker.check()
             await asyncio.sleep(_WATCH_S)
+
+    def _check_page(self) -> None:
+        """Refuse a page address that is taken, before anything is built."""
+        try:
+            socket.create_server(self.page).close()
+        except OSError as error:
+            raise WorldError(
+                f"the page cannot be at {self.page[0]}:{self.page[1]}: {error.strerror}; "
+                "choose another with --port"
+            ) from error
 
     async def _load(self, name: str, arguments: list[str]) -> Child:
         module = f"shyraq_demo.{name}_process"
