@@ -98,7 +98,7 @@ class Trial:
     seed: int
     kills_due: int
     each_point: int
-    """How often every named point is to be met."""
+    """How often every named point is to be met, while there is time; once is a must."""
     say: Callable[[str], None]
     kills: Counter[str] = field(default_factory=Counter)
     """By victim's kind, or by named point."""
@@ -137,7 +137,8 @@ class Trial:
                 told = self.kills.total() // 10 * 10
                 self.say(f"{told} kills, {sum(len(p.points) for p in plans)} points to come")
             time.sleep(_LOOK_S)
-        return tuple(sorted({point for plan in plans for point in plan.points}))
+        left = {point for plan in plans for point in plan.points}
+        return tuple(sorted(point for point in left if not self.kills[point]))
 
     def _plan(self, victim: Victim) -> Plan:
         """The points are spread over the agents; the collector has its own."""
