@@ -49,6 +49,7 @@ from support.simulator_faults import KINDS, OWN_FAULTS, FaultKind, Saboteur, Tru
 
 SEEDS = ROOT / "tests" / "support" / "simulator_seeds.json"
 GRACE_S = 600.0
+HELD_TO_DESIGN = ("48", "48b", "200")
 SPACING_S = 27.0 * HOUR_S
 WARM_UP_S = 3.0 * DAY_S
 
@@ -329,7 +330,7 @@ def show(name: str, score: Score) -> None:
         delay = restore = "-"
         if row.delays_s:
             ordered = sorted(row.delays_s)
-            p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+            p95 = _quantile(ordered, 0.95)
             delay = f"{statistics.median(ordered) / 60:.1f}/{p95 / 60:.1f}"
         if row.restore_s:
             restore = f"{statistics.median(row.restore_s) / 60:.1f}"
@@ -356,6 +357,36 @@ def show(name: str, score: Score) -> None:
     )
 
 
+def misses(score: Score) -> list[str]:
+    """Which figures of the design are not met; fleets of 48 and 200 lines must meet them all."""
+    rows = score.rows
+    cuts = [d for k in ("nation", "exempt", "isp", "mobile") for d in sorted(rows[k].delays_s)]
+    seen = {k: row.laid - row.unobservable for k, row in rows.items() if k not in OWN_FAULTS}
+    found = {k: rows[k].found for k in seen}
+    scoped = sum(rows[k].scoped for k in seen)
+    powered = [rows[k] for k in ("region", "region_power")]
+    wanted = {
+        "recall 0.95": sum(found.values()) >= 0.95 * sum(seen.values()),
+        "half of a network 0.85": found["half_isp"] >= 0.85 * seen["half_isp"],
+        "rolling 0.95": found["rolling"] >= 0.95 * seen["rolling"],
+        "rolling p50 10 min": _quantile(rows["rolling"].delays_s, 0.5) <= 600.0,
+        "cut p50 2 min": _quantile(cuts, 0.5) <= 120.0,
+        "cut p95 3 min": _quantile(cuts, 0.95) <= 180.0,
+        "scope 0.95": scoped >= 0.95 * sum(found.values()),
+        "precision 0.98": score.false <= 0.02 * score.confirmed,
+        "own faults 0": score.own_as_outage == 0,
+        "one false a year": score.false <= max(1.0, score.days / 365.0),
+        "suspicions under one a day": score.dismissed < score.days,
+        "cause 0.95": sum(r.caused for r in powered) >= 0.95 * sum(r.found for r in powered),
+    }
+    return [name for name, met in wanted.items() if not met]
+
+
+def _quantile(values: Sequence[float], part: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
+
+
 def main() -> int:
     """Run what was asked for; exit 1 where a design figure is missed at 48 or 200 lines."""
     seeds = json.loads(SEEDS.read_text())
@@ -368,6 +399,7 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(KINDS), help="which faults")
     args = parser.parse_args()
     every = fleets(args.seed)
+    failed = False
     for name in args.fleets.split(","):
         if name not in every:
             parser.error(f"no fleet {name!r}; there are {', '.join(every)}")
@@ -382,7 +414,11 @@ def main() -> int:
             verbose=args.verbose,
         )
         show(name, score)
-    return 0
+        missed = misses(score) if name in HELD_TO_DESIGN else []
+        for figure in missed:
+            print(f"MISSED: {figure}")
+        failed = failed or bool(missed)
+    return int(failed)
 
 
 if __name__ == "__main__":
