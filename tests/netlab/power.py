@@ -1,0 +1,40 @@
+"""Power cut: first the line goes dead, then the machine; no goodbye may cross.
+
+SIGKILL alone is no power cut: the kernel would close the sockets, and the peer would know at once.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from netlab.stage import Stage
+
+
+class StillAlive(Exception):  # noqa: N818  # not an error of the program: the lab cannot be trusted
+    """The power was not cut."""
+
+
+@contextmanager
+def power_cut(
+    stage: Stage, isp: str, lan: str, machine: "subprocess.Popen[bytes]"
+) -> Iterator[None]:
+    """A machine without power; when it is over its line is up again, and the machine stays off.
+
+    Args:
+        stage: The country.
+        isp: Its provider.
+        lan: The provider's cable to it.
+        machine: Its program.
+
+    Raises:
+        StillAlive: The program had ended before, or has not now.
+    """
+    if machine.poll() is not None:
+        raise StillAlive(f"it ended by itself with {machine.returncode}")
+    stage.country.route(isp, f"link set {lan} down")
+    machine.kill()
+    if machine.wait(5) != -9:
+        raise StillAlive(f"it ended with {machine.returncode}")
+    with stage.truth.doing("power-cut", f"{isp} {lan}"):
+        yield
+    stage.country.route(isp, f"link set {lan} up")
