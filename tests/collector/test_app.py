@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.store import queries
-from shyraq_collector.store.findings import Findings, Memory
+from shyraq_collector.store.findings import Findings, Memory, memory
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.schema import open_reader
 from shyraq_wire.chain import Position
@@ -42,7 +43,7 @@ from shyraq_wire.receipt import Receipt, decode_receipt
 from shyraq_wire.report import REPORT_TYPE, Event, EventKind, Json, Kind, Tier
 from shyraq_wire.topics import CANARY, every_node
 from support.broker import Broker, free_port, running_broker
-from support.clock import STORY_START_MS, FakePace, until
+from support.clock import STORY_START_MS, FakePace, FakeStopwatch, until
 from support.collectors import House
 from support.findings import commit, entry, findings, incident
 from support.signing import SigningNode, measurement
@@ -517,19 +518,38 @@ async def test_a_warm_judge_goes_on_behind_what_it_has_seen(
 # -- ticks and what the public reads ---------------------------------------------------------------
 
 
+class SlowEngine(Engine):
+    """Takes as long over a snapshot as the test says."""
+
+    def __init__(self, stopwatch: FakeStopwatch, **options: Any) -> None:  # noqa: ANN401
+        """Keep the stopwatch; the rest is the engine's."""
+        super().__init__(**options)
+        self.snapshot_ms = 0.0
+        self._stopwatch = stopwatch
+
+    def snapshot(self) -> bytes:  # type: ignore[explicit-override]  # Python 3.11 has no override
+        """The memory, after a while."""
+        self._stopwatch.advance(self.snapshot_ms)
+        return super().snapshot()
+
+
 class Ticks:
     """Judging with a clock that the test turns, on a real ledger."""
 
-    def __init__(self, ledger: StoredLedger, *, memory: Memory | None = None) -> None:
+    def __init__(self, ledger: StoredLedger, *, left: Memory | None = None) -> None:
         """Join engine, desk and eyes.
 
         Args:
             ledger: Where findings go.
-            memory: What a run before left behind.
+            left: What a run before left behind.
         """
         self.pace, self.saved = FakePace(), list[Findings]()
-        self.engine = Engine(
-            pace=Thresholds(), placements=ledger.registry.placements(NOW_MS), cadence_s=60
+        self.stopwatch = FakeStopwatch()
+        self.engine = SlowEngine(
+            self.stopwatch,
+            pace=Thresholds(),
+            placements=ledger.registry.placements(NOW_MS),
+            cadence_s=60,
         )
         self.desk = Desk(Judge(Policy()), placement_of=placement, stored_after=lambda _: iter(()))
         self.connected = True
@@ -550,12 +570,13 @@ class Ticks:
             desk=self.desk,
             eyes=eyes,
             pace=self.pace,
+            stopwatch=self.stopwatch,
             heartbeat_ms=HEARTBEAT_MS,
             own_state=lambda: OwnState(
                 broker_connected=self.connected, canary_round_trip_ms=1.0, turned_away=0, nodes=1
             ),
             save=self._save,
-            memory=memory,
+            memory=left,
         )
 
     async def _save(self, findings: Findings) -> None:
@@ -606,6 +627,26 @@ async def test_ticks_that_were_slept_through_are_one(ledger: StoredLedger) -> No
     assert len(ticks.saved) == 2
 
 
+async def test_a_costly_snapshot_is_taken_seldom_and_its_cursor_with_it(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """In between, what is stored stays behind the cursor, and is given again after a crash."""
+    ticks = Ticks(ledger)
+    ticks.engine.snapshot_ms = 700
+    async with ticks.running():
+        await ticks.beat(1)
+        ticks.judging.take([each for each in ledger.take(node, node.frame())[0] if each])
+        await ticks.beat(1)
+        commit(ledger, *ticks.saved)
+        ticks.stopwatch.advance(70_000)
+        await ticks.beat(1)
+    assert [each.snapshot is not None for each in ticks.saved] == [True, False, True]
+    left = memory(ledger.connection)
+    assert left is not None
+    assert (left.cursor, left.ticked_ms) == (0, ticks.saved[0].at_ms)
+    assert ticks.saved[2].cursor == 1
+
+
 async def test_the_view_says_why_nothing_is_judged(ledger: StoredLedger) -> None:
     """Starting first, then holding after the start's own stumble, then judging."""
     ticks = Ticks(ledger)
@@ -623,7 +664,7 @@ async def test_a_snapshot_of_another_version_is_not_guessed_at(
 ) -> None:
     """The engine begins with an empty memory, and the log says so."""
     old = Memory(cursor=5, ticked_ms=NOW_MS - HEARTBEAT_MS, snapshot=b'{"version": 0}')
-    ticks = Ticks(ledger, memory=old)
+    ticks = Ticks(ledger, left=old)
     assert ticks.judging.cursor == 5
     assert "event=snapshot-refused" in caplog.text
     async with ticks.running():

@@ -161,6 +161,7 @@ class _Rooms:
         self._config = config = edges.config
         self._pace = pace = edges.pace
         self._rng = edges.rng
+        self._stopwatch = edges.stopwatch
         self._writer = writer
         self._registry_reader, self._history_reader, self._public_reader = readers
         self._fleet = Fleet(Registry(self._registry_reader), pace)
@@ -267,6 +268,7 @@ class _Rooms:
             desk=self._desk,
             eyes=self._eyes,
             pace=self._pace,
+            stopwatch=self._stopwatch,
             heartbeat_ms=config.heartbeat_s * 1000,
             own_state=lambda: OwnState(
                 broker_connected=self._door.is_connected,

@@ -4,7 +4,9 @@ At each absolute multiple of the heartbeat:
 
 1. If our own side stumbled since the last tick, the engine is told first (`eyes`).
 2. The engine judges up to the watermark; the judge's verdicts since the last tick are taken.
-3. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together.
+3. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together. A tick
+   that says nothing may do without a snapshot: with thousands of nodes writing one takes a good
+   part of a second, and is done so seldom that it costs a hundredth of the time.
 
 Between ticks, what a commit stored is given to engine and judge at once, in order. After a restart
 the engine takes over the last snapshot and is given the frames behind the cursor; the time in
@@ -20,14 +22,18 @@ from typing import Final
 from shyraq_collector.app.desk import Desk
 from shyraq_collector.app.eyes import Eyes
 from shyraq_collector.app.words import tell
-from shyraq_collector.clock import Pace
+from shyraq_collector.clock import Pace, Stopwatch
 from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.facts.incidents import Entry
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.store.findings import Findings, Hold, Memory, View
 from shyraq_collector.store.ingest import Kept
 
 _STARTING_HEARTBEATS: Final = 3
 """Ticks of a first run before the engine can have learned anything."""
+
+_SNAPSHOT_SHARE: Final = 100
+"""A snapshot is due again after so many times what the last one took."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +58,7 @@ class Judging:
         desk: Desk,
         eyes: Eyes,
         pace: Pace,
+        stopwatch: Stopwatch,
         heartbeat_ms: int,
         own_state: Callable[[], OwnState],
         save: Callable[[Findings], Awaitable[None]],
@@ -64,6 +71,7 @@ class Judging:
             desk: The judge's.
             eyes: Our own stumbles, and the watermark.
             pace: When ticks are due.
+            stopwatch: What a snapshot costs.
             heartbeat_ms: Distance of ticks.
             own_state: Asked at each tick, for the view.
             save: Commits what one tick found.
@@ -73,6 +81,8 @@ class Judging:
         self._desk = desk
         self._eyes = eyes
         self._pace = pace
+        self._stopwatch = stopwatch
+        self._snapshot_due_ms = 0.0
         self._heartbeat_ms = heartbeat_ms
         self._own_state = own_state
         self._save = save
@@ -131,7 +141,7 @@ class Judging:
             self._engine.hold(at_ms / 1000, since=stumbled_ms / 1000)
         watermark_ms = self._eyes.watermark_ms()
         entries = self._engine.tick(at_ms / 1000, watermark=watermark_ms / 1000)
-        cursor, snapshot = self._cursor, self._engine.snapshot()
+        cursor, snapshot = self._cursor, self._snapshot(entries)
         view = self._view(at_ms, min(at_ms, watermark_ms))
         touched = {entry.incident for entry in entries}
         incidents = [each for each in self._engine.incidents() if each.id in touched]
@@ -147,6 +157,16 @@ class Judging:
                 view=view,
             )
         )
+
+    def _snapshot(self, entries: Sequence[Entry]) -> bytes | None:
+        """The engine's memory, when something was said or it is due again."""
+        began_ms = self._stopwatch.elapsed_ms()
+        if not entries and began_ms < self._snapshot_due_ms:
+            return None
+        snapshot = self._engine.snapshot()
+        ended_ms = self._stopwatch.elapsed_ms()
+        self._snapshot_due_ms = ended_ms + _SNAPSHOT_SHARE * (ended_ms - began_ms)
+        return snapshot
 
     def _view(self, at_ms: int, judged_to_ms: int) -> View:
         own = self._own_state()

@@ -7,6 +7,7 @@ nothing twice. Times here are those of `facts`: POSIX seconds in incidents, mill
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
@@ -51,7 +52,8 @@ class Findings:
     at_ms: int
     cursor: int
     """Number of the newest frame that the engine had been given."""
-    snapshot: bytes
+    snapshot: bytes | None
+    """None: nothing was said, and the memory of an earlier tick will do."""
     entries: Sequence[Entry]
     incidents: Sequence[Incident]
     """Those that the entries belong to."""
@@ -61,7 +63,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What a restarted collector goes on from."""
+    """What a restarted collector goes on from: the newest tick with a snapshot."""
 
     cursor: int
     ticked_ms: int
@@ -70,10 +72,11 @@ class Memory:
 
 def save(connection: sqlite3.Connection, findings: Findings) -> None:
     """Write one tick; the caller's transaction makes it one."""
-    connection.execute(
-        "INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?)",
-        (findings.cursor, findings.at_ms, findings.snapshot),
-    )
+    if findings.snapshot is not None:
+        connection.execute(
+            "INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?)",
+            (findings.cursor, findings.at_ms, findings.snapshot),
+        )
     connection.executemany(
         "INSERT INTO timeline (incident, number, at_ms, published_ms, state, body) "
         "VALUES (?, ?, ?, ?, ?, ?)",
@@ -120,7 +123,7 @@ def save(connection: sqlite3.Connection, findings: Findings) -> None:
         ],
     )
     connection.execute(
-        "INSERT OR REPLACE INTO view VALUES (?, ?)", (findings.at_ms, to_json(findings.view))
+        "INSERT OR REPLACE INTO view VALUES (?, ?)", (findings.at_ms, pack_view(findings.view))
     )
     connection.execute("DELETE FROM view WHERE at_ms < ?", (findings.at_ms - VIEW_KEPT_MS,))
 
@@ -129,6 +132,16 @@ def memory(connection: sqlite3.Connection) -> Memory | None:
     """What the last tick left behind; None before the first."""
     row = connection.execute("SELECT cursor, ticked_ms, snapshot FROM engine").fetchone()
     return None if row is None else Memory(cursor=row[0], ticked_ms=row[1], snapshot=row[2])
+
+
+def pack_view(view: View) -> bytes:
+    """A view in a twentieth of its JSON: one is kept for every minute of a week."""
+    return zlib.compress(to_json(view).encode())
+
+
+def unpack_view(packed: bytes) -> View:
+    """The inverse of `pack_view`."""
+    return from_json(View, zlib.decompress(packed).decode())
 
 
 def to_json(value: object) -> str:

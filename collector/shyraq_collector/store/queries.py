@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from shyraq_collector.facts.incidents import Entry, Incident
 from shyraq_collector.facts.verdicts import Verdict
-from shyraq_collector.store.findings import View, from_json
+from shyraq_collector.store.findings import View, from_json, unpack_view
 from shyraq_wire.topics import NodeId
 
 SETTLED: Final = ("closed", "dismissed")
@@ -114,7 +114,7 @@ def view(connection: sqlite3.Connection, at_ms: int | None = None) -> View | Non
         "SELECT body FROM view WHERE :at IS NULL OR at_ms <= :at ORDER BY at_ms DESC LIMIT 1",
         {"at": at_ms},
     ).fetchone()
-    return None if row is None else from_json(View, row[0])
+    return None if row is None else unpack_view(row[0])
 
 
 def incident(connection: sqlite3.Connection, incident_id: str) -> Incident | None:

@@ -167,7 +167,7 @@ CREATE TABLE engine (
     ticked_ms INTEGER NOT NULL,
     snapshot BLOB NOT NULL
 );
-CREATE TABLE view (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE view (at_ms INTEGER PRIMARY KEY, body BLOB NOT NULL);
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_V1,)
