@@ -1,16 +1,16 @@
 """The journey inside the sandbox: real agents, a real broker and a real collector in the country.
 
-Faults are put on the wire by the same proved mechanisms; what the collector says is read where
-anyone may read it, at its HTTP API. The story, in order:
+Faults are put on the wire by the same proved mechanisms; incidents are read where anyone may
+read them, at the HTTP API, and verdicts from the operator's command. The story, in order:
 
     calm       every line of the country is heard
-    block      a provider drops a name: an incident of blocking, with that provider and target
-    cut        a provider's way abroad leads nowhere, the country itself stays whole: an outage of
-               that provider; when it is over, what its nodes kept tells that it was domestic-only
+    block      a provider drops a name: a verdict, with that provider and the layer
+    cut        a provider's way abroad leads nowhere: an outage of that provider; from what its
+               nodes kept meanwhile, that it was domestic-only; its end
     power      the power of one town goes at one provider: an outage of that cell
 
-Started as a program with a folder of its own; prints one JSON object. Delays are those from the
-mechanism's canary to the entry at the API, in heartbeats of the journey.
+Started as a program with a folder of its own; prints one JSON object. Delays count from the
+moment a mechanism was applied to the moment the answer could be read, in heartbeats.
 """
 
 import json
@@ -20,7 +20,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,9 +39,6 @@ from support.hostile_servers import udp_server
 _READY_BEATS: Final = 20.0
 _PHASES: Final = ("open", "restored", "closed", "dismissed")
 _CUT_BEATS: Final = 12
-
-Wanted = Callable[[dict[str, Any]], bool]
-"""Whether an entry of a timeline is the one that is waited for."""
 
 
 class Journey:
@@ -105,16 +102,58 @@ class Journey:
             for entry in (self.ask(f"/api/v1/incidents/{incident['id']}") or {})["timeline"]
         ]
 
-    def expect(self, what: str, wanted: Wanted, *, beats: float = 25.0) -> None:
-        """Wait for an entry at the API, and keep how long it took; a miss is kept as well."""
+    def expect(
+        self, what: str, is_so: Callable[[], bool], *, since: float, beats: float = 25.0
+    ) -> None:
+        """Wait until something is so, and keep how long it took; a miss is kept as well.
+
+        Args:
+            what: For people.
+            is_so: Asked again and again.
+            since: Moment on the monotonic clock from which the delay is counted, seconds.
+            beats: Patience, in heartbeats from now.
+        """
         try:
-            took_s = self.wait(what, lambda: any(map(wanted, self.entries())), beats=beats)
-        except TimeoutError:
-            _tell(f"MISS not within {beats:.0f} beats: {what}")
+            self.wait(what, is_so, beats=beats)
+        except TimeoutError as error:
+            _tell(f"MISS {error}")
             self.found.append({"what": what, "beats": None})
             return
-        _tell(f"ok   after {took_s / BEAT_S:4.1f} beats: {what}")
-        self.found.append({"what": what, "beats": round(took_s / BEAT_S, 1)})
+        took = (time.monotonic() - since) / BEAT_S
+        _tell(f"ok   {took:5.1f} heartbeats ({took * BEAT_S:.1f} s): {what}")
+        self.found.append({"what": what, "beats": round(took, 1)})
+
+    def has_said(
+        self, kind: str, isp: str, state: str = "confirmed", **more: object
+    ) -> Callable[[], bool]:
+        """Whether a timeline speaks of one provider; `more` are fields of the entry or scope."""
+
+        def is_so() -> bool:
+            return any(
+                (entry["kind"], entry["state"], entry["scope"]["isps"]) == (kind, state, [isp])
+                and all({**entry["scope"], **entry}[key] == value for key, value in more.items())
+                for entry in self.entries()
+            )
+
+        return is_so
+
+    def has_judged(self, isp: str, state: str, layer: str) -> Callable[[], bool]:
+        """Whether the operator's command gives a verdict on the target."""
+        wanted = (isp, state, layer)
+        return lambda: any(
+            (row["isp"], row["state"], row["layer"]) == wanted for row in self.verdicts()
+        )
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What the operator's command says of the target."""
+        command = ("query", "verdicts", "--config", str(self.configuration), "--json")
+        done = subprocess.run(
+            [sys.executable, "-m", "shyraq_collector", *command],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [row for row in json.loads(done.stdout) if row["target"] == TARGET]
 
     def lines_heard(self) -> int:
         """Lines of the country that are up."""
@@ -163,49 +202,30 @@ def tell(journey: Journey) -> None:
     sensors = [member for member in fleet() if member.role == "sensor"]
     journey.wait("all lines are heard", lambda: journey.lines_heard() == len(sensors), beats=40)
     time.sleep(6 * BEAT_S)
-    with _deed(journey, "sni-drop", "isp3"):
-        journey.expect(
-            "blocking of the name by isp3",
-            lambda entry: (
-                _is(entry, "blocking", ["isp3"]) and entry["scope"]["targets"] == [TARGET]
-            ),
-            beats=30,
-        )
-        with _deed(journey, "blackhole", "isp1"):
-            began = time.monotonic()
-            journey.expect("outage of isp1", lambda entry: _is(entry, "outage", ["isp1"]))
-            time.sleep(max(0.0, _CUT_BEATS * BEAT_S - (time.monotonic() - began)))
-        journey.expect(
-            "isp1 is restored, and it was domestic-only",
-            lambda entry: (
-                _is(entry, "outage", ["isp1"], state="restored")
-                and entry["cause"] == "domestic-only"
-            ),
-            beats=45,
-        )
-        with power_cut(journey.stage, "isp4", "lan1", journey.processes["node41"]):
-            journey.expect(
-                "outage of isp4 in KZ-75",
-                lambda entry: (
-                    _is(entry, "outage", ["isp4"]) and entry["scope"]["regions"] == ["KZ-75"]
-                ),
-            )
-    strangers = [
-        entry["scope"]
+    with _deed(journey, "sni-drop", "isp3") as dropped:
+        judged = journey.has_judged("isp3", "blocked", "tls")
+        journey.expect("verdict: blocked (tls) at isp3", judged, since=dropped, beats=40)
+        with _deed(journey, "blackhole", "isp1") as cut:
+            journey.expect("outage of isp1", journey.has_said("outage", "isp1"), since=cut)
+            time.sleep(max(0.0, _CUT_BEATS * BEAT_S - (time.monotonic() - cut)))
+            mended = time.monotonic()
+        known = journey.has_said("outage", "isp1", "partial_restore", cause="domestic-only")
+        journey.expect("what isp1's nodes kept tells: domestic-only", known, since=mended)
+        restored = journey.has_said("outage", "isp1", "restored")
+        journey.expect("isp1 is restored", restored, since=mended, beats=45)
+        with power_cut(journey.stage, "isp4", "lan1", journey.processes["node41"]) as dark:
+            silent = journey.has_said("outage", "isp4", regions=["KZ-75"])
+            journey.expect("outage of isp4 in KZ-75", silent, since=dark)
+    invented = [
+        entry
         for entry in journey.entries()
         if entry["kind"] == "outage" and not set(entry["scope"]["isps"]) <= {"isp1", "isp4"}
     ]
-    journey.found.append({"what": "nothing was invented", "beats": None if strangers else 0.0})
+    journey.found.append({"what": "nothing was invented", "beats": None if invented else 0.0})
 
 
-def _deed(journey: Journey, mechanism: str, isp: str) -> Any:  # noqa: ANN401  # a context manager
+def _deed(journey: Journey, mechanism: str, isp: str) -> AbstractContextManager[float]:
     return working(MECHANISMS[mechanism], Scene(stage=journey.stage, isp=isp))
-
-
-def _is(entry: dict[str, Any], kind: str, isps: list[str], *, state: str = "confirmed") -> bool:
-    return bool(
-        entry["kind"] == kind and entry["state"] == state and entry["scope"]["isps"] == isps
-    )
 
 
 def _tell(text: str) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 from netlab.geography import nodes_of
 from netlab.sites import SITES
 from netlab.stage import Stage
+from netlab.truth import now_ms
 
 _SETTLES_IN_S: Final = 6.0
 """What was undone may take a moment to be so: neighbours are met again, queues drain."""
@@ -60,17 +61,22 @@ class NotProved(Exception):  # noqa: N818  # not an error of the program: the la
 
 
 @contextmanager
-def working(mechanism: Mechanism, scene: Scene) -> Iterator[None]:
+def working(mechanism: Mechanism, scene: Scene) -> Iterator[float]:
     """A mechanism at work, proved before and after.
+
+    Yields:
+        When it had been applied, in seconds of the monotonic clock.
 
     Raises:
         NotProved: The canary said something else than it should.
     """
     _expect(mechanism, scene, mechanism.healthy, "before")
     with mechanism.apply(scene):
+        began, start_ms = time.monotonic(), now_ms()
         _expect(mechanism, scene, mechanism.effect, "during")
-        with scene.stage.truth.doing(mechanism.id, f"{scene.isp} {scene.name}"):
-            yield
+        target = f"{scene.isp} {scene.name}"
+        with scene.stage.truth.doing(mechanism.id, target, start_ms=start_ms):
+            yield began
     _expect(mechanism, scene, mechanism.healthy, "after")
 
 

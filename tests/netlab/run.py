@@ -23,11 +23,12 @@ _NOT_HERE: Final = "not root"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One program that ran in a sandbox of its own."""
+    """The two programs of one way in, each in a sandbox of its own."""
 
     title: str
-    found: dict[str, Any]
-    problem: str
+    table: dict[str, Any] | None
+    """What the trial found; None: it broke off."""
+    journey: dict[str, Any] | None
     took_s: float
 
 
@@ -57,36 +58,57 @@ def main() -> int:
 
 def _run(privilege: str, sandbox: list[str]) -> Part:
     began = time.monotonic()
+    table = _program(sandbox, "netlab.trial", "all")
+    journey = _program(sandbox, "netlab.journey")
+    took_s = time.monotonic() - began
+    return Part(title=privilege, table=table, journey=journey, took_s=took_s)
+
+
+def _program(sandbox: list[str], module: str, *arguments: str) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory(prefix="shyraq-lab-") as folder:
         done = subprocess.run(
-            [*sandbox, sys.executable, "-m", "netlab.trial", folder, "all"],
+            [*sandbox, sys.executable, "-m", module, folder, *arguments],
             stdout=subprocess.PIPE,
             text=True,
             check=False,
             env={**os.environ, "PYTHONPATH": str(TESTS)},
         )
-    took_s = time.monotonic() - began
     if done.returncode:
-        return Part(title=privilege, found={}, problem="the trial broke off", took_s=took_s)
-    return Part(title=privilege, found=json.loads(done.stdout), problem="", took_s=took_s)
+        return None
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _show(part: Part) -> bool:
     _tell(f"\n== as {part.title}, {part.took_s:.0f} s ==")
-    if part.problem:
-        _tell(part.problem)
+    return _show_table(part.table) & _show_journey(part.journey)
+
+
+def _show_table(table: dict[str, Any] | None) -> bool:
+    if table is None:
+        _tell("the table broke off")
         return False
-    _tell(part.found["confusion"])
-    score = part.found["score"]
+    _tell(table["confusion"])
+    score = table["score"]
     _tell(
         f"guilty found {score['found']} of {score['guilty']};"
         f" innocent accused {score['accused']} of {score['innocent']};"
-        f" rows not as expected {score['wrong']}; mechanisms proved {part.found['deeds']} times"
+        f" rows not as expected {score['wrong']}; mechanisms proved {table['deeds']} times"
     )
-    for row in part.found["rows"]:
+    for row in table["rows"]:
         if row["problem"]:
             _tell(f"FAIL {row['row']}: {row['problem']}")
-    return bool(part.found["is_good"])
+    return bool(table["is_good"])
+
+
+def _show_journey(journey: dict[str, Any] | None) -> bool:
+    if journey is None:
+        _tell("the journey broke off")
+        return False
+    for found in journey["found"]:
+        beats = "MISS" if found["beats"] is None else f"{found['beats']:.1f} heartbeats"
+        _tell(f"journey: {found['what']}: {beats}")
+    return all(found["beats"] is not None for found in journey["found"])
 
 
 def _tell(text: str) -> None:

@@ -17,7 +17,7 @@ class Deed:
     target: str
     """The provider, and the name or address where it is aimed at one."""
     start_ms: int
-    """When its canary had shown its effect; milliseconds since 1970."""
+    """When it had been applied, milliseconds since 1970; its canary sang after that."""
     end_ms: int
     """When it was about to be undone."""
 
@@ -31,13 +31,18 @@ class Truth:
         self._lock = threading.Lock()
 
     @contextmanager
-    def doing(self, mechanism: str, target: str) -> Iterator[None]:
-        """Log what holds inside the context."""
-        start_ms = _now_ms()
+    def doing(self, mechanism: str, target: str, *, start_ms: int) -> Iterator[None]:
+        """Log what holds until the end of the context.
+
+        Args:
+            mechanism: Its id.
+            target: Whom it meets.
+            start_ms: Since when it holds.
+        """
         try:
             yield
         finally:
-            deed = Deed(mechanism=mechanism, target=target, start_ms=start_ms, end_ms=_now_ms())
+            deed = Deed(mechanism=mechanism, target=target, start_ms=start_ms, end_ms=now_ms())
             with self._lock:
                 self._deeds.append(deed)
 
@@ -51,5 +56,6 @@ class Truth:
         path.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in self._deeds))
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The host's wall clock, milliseconds since 1970."""
     return time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000_000
