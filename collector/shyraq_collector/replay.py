@@ -56,7 +56,8 @@ def replay(
     if not (math.isfinite(time_scale) and time_scale > 0):
         raise ConfigError(f"--time-scale must be above 0, not {time_scale}")
     try:
-        engine = Engine(pace=Pace(time_scale=time_scale), placements=read_fleet(fleet_path))
+        placements = read_fleet(fleet_path)
+        engine = Engine(pace=Pace(time_scale=time_scale), placements=placements, keep_days=None)
         with observations_path.open(newline="", encoding="utf-8-sig") as file:
             _feed(engine, file, str(observations_path), progress)
     except (OSError, UnicodeDecodeError) as error:

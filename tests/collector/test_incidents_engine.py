@@ -361,3 +361,15 @@ def test_a_single_canary_that_loses_words_does_not_open_a_race() -> None:
         play.minutes(30, everyone)
         play.minutes(30)
         assert {entry.kind for entry in play.said} == {"collector-fault"}
+
+
+def test_what_is_over_leaves_the_memory() -> None:
+    """A closed incident is forgotten after the days it is kept, not before."""
+    play = Play(lattice_fleet(3, 1, 1))
+    play.engine = Engine(pace=Pace(), placements=play.placements, keep_days=1.0)
+    play.warm_up()
+    play.minutes(10, sensors_of())
+    play.minutes(26 * 60)
+    assert play.only().state == "closed"
+    play.minutes(48 * 60)
+    assert play.engine.incidents() == []

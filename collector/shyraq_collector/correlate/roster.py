@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable
 
 from shyraq_collector.correlate.country import Country, Late
-from shyraq_collector.correlate.line import NEVER, Line, LineState, pool
+from shyraq_collector.correlate.line import LEASH_MEDIANS_MAX, NEVER, Line, LineState, pool
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.watch import Watch
 from shyraq_collector.facts.fleet import Instant, NodeId, Placement
@@ -96,10 +96,10 @@ class Roster:
         if line.state == "up" and gap <= leash and lag <= leash:
             if at > line.last_heard:  # noqa: PLR1730 - max() is a call; this runs by the million
                 line.last_heard = at
-            line.last_word = known_at
-            line.lag_s = lag
+            fresh = known_at > line.last_word  # rows of one delivery are one arrival
+            line.last_word, line.lag_s = known_at, lag
             line.repeats += 1
-            if gap > line.tiny_s:
+            if fresh and gap > line.tiny_s:
                 line.recent.append(gap)
                 if len(line.recent) >= line.wanted:
                     line.learn()
@@ -208,13 +208,14 @@ class Roster:
         self._account(line, at, gap)
         if line.first_heard == NEVER:
             line.first_heard = at
-        line.lag_s = known_at - at
+        fresh = known_at > line.last_word
+        line.last_word, line.lag_s = known_at, known_at - at
         line.last_heard = max(line.last_heard, at)
-        line.last_word = known_at
         if line.known_down:
             line.known_down = False
             line.changes += 1
-        if math.isfinite(gap) and line.case is None and line.state != "absent":
+        short = gap <= LEASH_MEDIANS_MAX * line.median_s
+        if (line.case is None or short) and line.state != "absent" and fresh:
             self._collect(line, gap)
         ripe = line.learned or line.state != "new" or self.countries[line.key.country].is_panel
         if line.state != "up" and ripe and not line.elsewhere:

@@ -110,6 +110,10 @@ class Case:
         """Whether nothing more can happen to it."""
         return self.state in FINAL
 
+    def is_over_since(self, at: Instant) -> bool:
+        """Whether nothing was said of it after `at`, and nothing more can happen to it."""
+        return self.is_final and self.entries[-1].published_at < at
+
     @property
     def down(self) -> int:
         """Lines of the base that are missing now."""

@@ -14,6 +14,7 @@ How the app uses it:
 It reads no clock and does no I/O. Nothing in it looks ahead: a word counts from its `known_at` on.
 """
 
+import math
 from collections.abc import Iterable
 
 from shyraq_collector.correlate.health import Health, share_overdue
@@ -55,6 +56,7 @@ class Engine:
         pace: Pace,
         placements: Iterable[Placement] = (),
         cadence_s: float | None = None,
+        keep_days: float | None = 90.0,
     ) -> None:
         """Start with an empty memory.
 
@@ -62,6 +64,7 @@ class Engine:
             pace: Heartbeat and time scale.
             placements: The registry now.
             cadence_s: The configured heartbeat as a prior for every node; None: learn it.
+            keep_days: What is over leaves the memory after so many days; None: never.
         """
         self.pace = pace
         self.roster = Roster(pace=pace, cadence_s=cadence_s)
@@ -69,6 +72,7 @@ class Engine:
         self._trackers: dict[str, Tracker] = {}
         self._targets: dict[str, TargetTracker] = {}
         self._faults: list[Case] = []
+        self._keep_s = math.inf if keep_days is None else keep_days * pace.day_s
         for placement in placements:
             self.place(placement)
 
@@ -185,6 +189,9 @@ class Engine:
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
             said += self._targets[code].judge(now, at, self.pace)
+        if at % self.pace.day_s < self.pace.heartbeat_s:
+            for cases in self._shelves():
+                cases[:] = [c for c in cases if not c.is_over_since(at - self._keep_s)]
         return said
 
     def _own_fault(self, at: Instant) -> list[Entry]:
@@ -201,7 +208,9 @@ class Engine:
         if case is None or case.state == "restored":
             case = self._new_fault(blind, at, share)
             self._faults.append(case)
-            note = "the canaries are silent too: our own fault"
+            alone = not self.roster.watch.lines
+            note = "every country" if alone else "the canaries"
+            note = f"{note} fell silent at once: our own fault"
             return [case.say(None, at=blind, published_at=at, note=note)]
         if case.state == "suspected" and at - blind >= IMPAIRED_MINUTES * self.pace.minute_s:
             return [case.say("confirm", at=at, published_at=at, note="our view is impaired")]
@@ -275,9 +284,11 @@ class Engine:
         raise KeyError(incident)
 
     def _cases(self) -> list[Case]:
-        outages = [case for tracker in self._trackers.values() for case in tracker.cases]
-        others = [case for targets in self._targets.values() for case in targets.cases]
-        return outages + others + self._faults
+        return [case for cases in self._shelves() for case in cases]
+
+    def _shelves(self) -> list[list[Case]]:
+        outages = [tracker.cases for tracker in self._trackers.values()]
+        return [*outages, *(targets.cases for targets in self._targets.values()), self._faults]
 
     def groups(self) -> list[GroupStatus]:
         """Every group of every country as it stands now."""
