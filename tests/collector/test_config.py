@@ -12,7 +12,7 @@ from shyraq_collector.config import load_config, parse_config
 from shyraq_collector.config.keys import make_key_file, read_key_file
 from shyraq_collector.config.reference import render_reference
 from shyraq_collector.config.settings import Settings
-from shyraq_collector.consume.connection import Tls
+from shyraq_collector.consume.tls import Tls
 from shyraq_collector.errors import ConfigError
 
 LEAST = """

@@ -21,14 +21,13 @@ from shyraq_collector.consume.connection import (
     BrokerSettings,
     Connection,
     ConnectionLost,
-    Tls,
-    tls_context,
 )
 from shyraq_collector.consume.door import Door
 from shyraq_collector.consume.inbox import Inbox
 from shyraq_collector.consume.pipeline import Pipeline
 from shyraq_collector.consume.rates import Limits, Rates
 from shyraq_collector.consume.receipts import Receipts
+from shyraq_collector.consume.tls import Tls, tls_context
 from shyraq_collector.errors import LocalError, PeerError
 from shyraq_collector.facts.reports import Message
 from shyraq_collector.store.ingest import Kept

@@ -1,6 +1,7 @@
 """The running collector: every room joined, one flow.
 
-`collector`  what runs, from broker to receipt, and how it is started and stopped
+`collector`  how it is started and stopped
+`rooms`      what runs, from broker to receipt and incident, and who is given what
 `fleet`      the registry as the running collector sees it, renewed when a command changed it
 `eyes`       our own stumbles: broker, canary, queue, disk, late ticks; how far may be judged
 `words`      what a stored report tells the engine

@@ -100,13 +100,12 @@ class Desk:
         while True:
             await self._some_wait.wait()
             await self._let_pass()
-            chunk = [self._waiting.popleft() for _ in range(min(_CHUNK, len(self._waiting)))]
-            if not chunk:
-                if await self._catch_up():
-                    self._some_wait.clear()
-                continue
             async with self._one_at_a_time:
+                # Taken inside, so that time never advances over a chunk that is in nobody's hands.
+                chunk = [self._waiting.popleft() for _ in range(min(_CHUNK, len(self._waiting)))]
                 self._verdicts += await asyncio.to_thread(self._observe, chunk)
+            if not chunk and await self._catch_up():
+                self._some_wait.clear()
 
     async def _let_pass(self) -> None:
         for _ in range(_LET_PASS_TIMES):

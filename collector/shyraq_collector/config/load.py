@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 from shyraq_collector.config.reader import read_table
 from shyraq_collector.config.settings import HttpTable, Settings
-from shyraq_collector.consume.connection import BrokerSettings, Tls
+from shyraq_collector.consume.connection import BrokerSettings
 from shyraq_collector.consume.rates import Limits
+from shyraq_collector.consume.tls import Tls
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.judge.policy import Policy, TargetPolicy
 

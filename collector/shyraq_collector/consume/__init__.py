@@ -1,6 +1,7 @@
 """From the broker to the ledger and back: bytes in, receipts out.
 
 `connection` one connection to the broker; the only import of aiomqtt in this wing
+`tls`        how the broker proves itself to us, and we to it
 `door`       always one connection, or on its way to one
 `inbox`      what was read and not yet stored: bounded, stamped, first in first out
 `rates`      how much one node may send

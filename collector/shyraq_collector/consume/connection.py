@@ -22,7 +22,6 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import aiomqtt
@@ -31,7 +30,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from shyraq_collector.errors import LocalError, PeerError
+from shyraq_collector.consume.tls import RememberingContext, Tls
+from shyraq_collector.errors import PeerError
 
 _FAILED: Final = 0x80
 """Reason codes from here on are refusals (MQTT 5.0, section 2.4)."""
@@ -42,16 +42,6 @@ _IN_FLIGHT: Final = 256
 
 _SILENT = logging.getLogger("shyraq_collector.mqtt")
 _SILENT.setLevel(logging.CRITICAL)  # the door says what matters, in its own words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """How the broker proves itself to us, and we to it."""
-
-    ca_file: Path
-    certificate_file: Path | None
-    """The collector's client certificate; None: the broker asks for none."""
-    key_file: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +208,7 @@ class Connection:
         """Close the socket at once, and mark every outcome as seen."""
         with contextlib.suppress(OSError):
             self._paho._sock_close()  # noqa: SLF001  # disconnect() alone waits for the peer
-            if isinstance(self._context, _RememberingContext) and self._context.latest is not None:
+            if isinstance(self._context, RememberingContext) and self._context.latest is not None:
                 self._context.latest.close()
         client = self._client
         if client._misc_task is not None:  # noqa: SLF001
@@ -259,37 +249,6 @@ class Connection:
         answer = self._answers.get(mid)
         if answer is not None and not answer.done():
             answer.set_result(str(reason_code) if reason_code.value >= _FAILED else None)
-
-
-class _RememberingContext(ssl.SSLContext):
-    """Knows the socket it wrapped last, so that it can be closed when the handshake fails."""
-
-    latest: ssl.SSLSocket | None = None
-
-    def wrap_socket(  # type: ignore[explicit-override]  # typing.override needs Python 3.12
-        self,
-        *args: Any,  # noqa: ANN401  # handed through
-        **options: Any,  # noqa: ANN401
-    ) -> ssl.SSLSocket:
-        self.latest = super().wrap_socket(*args, **options)
-        return self.latest
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.3 with our own certificate; reads files, so it belongs in a thread.
-
-    Raises:
-        LocalError: A file is missing or does not hold what it should.
-    """
-    try:
-        context = _RememberingContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=tls.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if tls.certificate_file is not None:
-            context.load_cert_chain(tls.certificate_file, tls.key_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise LocalError(f"broker: TLS files: {_words(error)}") from error
-    return context
 
 
 def _connect_properties(settings: BrokerSettings) -> Properties:

@@ -18,8 +18,8 @@ from shyraq_collector.consume.connection import (
     BrokerSettings,
     Connection,
     ConnectionLost,
-    tls_context,
 )
+from shyraq_collector.consume.tls import tls_context
 from shyraq_collector.facts.reports import Message
 
 _log = logging.getLogger(__name__)
