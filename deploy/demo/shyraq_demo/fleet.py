@@ -24,7 +24,9 @@ from shyraq_demo.story import Access, Site, Story, cells
 PROBE_HEARTBEATS: Final = 0.4
 """How long a rung of the ladder may take, in heartbeats of real time."""
 PAGE_HEARTBEATS: Final = 6
-"""Between two measurements of a page, as in an event window; fifty nodes share one process."""
+"""Between two measurements of a page, as in an event window."""
+PAGE_NODES: Final = 1
+"""Nodes of a cell that measure pages; fifty nodes share one process here."""
 ANSWER_HEARTBEATS: Final = 0.5
 """How long the broker may take to answer, in heartbeats of real time."""
 _TIERS: Final = {"official": "official_domestic", "ordinary": "domestic", "far": "abroad"}
@@ -43,6 +45,7 @@ class Node:
     access: Access | None
     site: str
     role: Literal["sensor", "control"]
+    measures_pages: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ def nodes(story: Story) -> Iterator[Node]:
                 access=cell.access,
                 site=f"site-{number:03d}-{place:02d}",
                 role="sensor",
+                measures_pages=place < PAGE_NODES,
             )
     for index, abroad in enumerate(story.abroad):
         number = network_abroad(index)
@@ -92,6 +96,7 @@ def nodes(story: Story) -> Iterator[Node]:
             access=None,
             site=f"site-{number:03d}-00",
             role="control",
+            measures_pages=True,
         )
 
 
@@ -119,7 +124,11 @@ def configuration(story: Story, node: Node, home: Path, meeting: Rendezvous) -> 
         f'trust_bundle = "{meeting.bundle}"',
         *_table("[resolver]", role="isp", address=plan.resolver(number), port=DNS_PORT),
         *_ladder(story.sites, plan, number),
-        *(line for name in pages(story) for line in _table("[target]", target=page(name))),
+        *(
+            line
+            for name in _own_pages(story, node)
+            for line in _table("[target]", target=page(name))
+        ),
         *_table("lists", shipped=False),
         *_table("cadence", ladder_s=10 * story.heartbeat_s, web_s=page_period_s(story)),
         f"vitals_s = {30 * story.heartbeat_s}",
@@ -132,6 +141,11 @@ def configuration(story: Story, node: Node, home: Path, meeting: Rendezvous) -> 
 def pages(story: Story) -> list[str]:
     """The names of the sites that are measured as pages."""
     return [site.name for site in story.sites if site.role in ("neutral", "target")]
+
+
+def _own_pages(story: Story, node: Node) -> list[str]:
+    """Pages are measured by some nodes of each network, as in a fleet that rotates subsets."""
+    return pages(story) if node.measures_pages else []
 
 
 def page(name: str) -> str:

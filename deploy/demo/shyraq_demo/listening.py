@@ -104,8 +104,8 @@ class Listener:
         try:
             try:
                 answer = await self._client.get(path, params=query)
-            except httpx.RemoteProtocolError:
-                # Ours was late, and the server had closed the idle connection: a new one will do.
+            except (httpx.RemoteProtocolError, httpx.ReadError):
+                # We were late, and the server had closed the idle connection: a new one will do.
                 answer = await self._client.get(path, params=query)
         except httpx.TransportError as error:
             raise WorldError(f"the collector does not answer at {path}: {error!r}") from error

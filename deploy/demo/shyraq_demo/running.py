@@ -13,6 +13,7 @@ from shyraq_demo.account import Deed, Said
 from shyraq_demo.addresses import claim
 from shyraq_demo.broker import Program
 from shyraq_demo.compare import Finding, compare
+from shyraq_demo.errors import WorldError
 from shyraq_demo.listening import Listener, ask_verdicts, hear, listener
 from shyraq_demo.narrator import Narrator
 from shyraq_demo.story import Story
@@ -65,7 +66,11 @@ async def run(
         world = World(story, source, plan, directory, program=program, page_port=page_port)
         async with world, listener(world.page) as ear, asyncio.TaskGroup() as beside:
             watching = beside.create_task(world.watch())
-            outcome = await _play(story, world, ear, narrator)
+            try:
+                outcome = await _play(story, world, ear, narrator)
+            except* WorldError:
+                world.check()  # who has died says more than who did not answer
+                raise
             narrator.end(outcome.findings)
             if stay:
                 narrator.stay(world.page)

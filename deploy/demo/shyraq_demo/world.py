@@ -126,10 +126,18 @@ class World:
             WorldError: One has died; its last words are quoted.
         """
         while True:
-            for child in self._children:
-                child.check()
-            self.broker.check()
+            self.check()
             await asyncio.sleep(_WATCH_S)
+
+    def check(self) -> None:
+        """Return if every process is alive.
+
+        Raises:
+            WorldError: One has died; its last words are quoted.
+        """
+        for child in self._children:
+            child.check()
+        self.broker.check()
 
     def _check_page(self) -> None:
         """Refuse a page address that is taken, before anything is built."""
