@@ -200,7 +200,7 @@ def starting(folder: Path) -> Iterator[Journey]:
 def tell(journey: Journey) -> None:
     """The story."""
     sensors = [member for member in fleet() if member.role == "sensor"]
-    journey.wait("all lines are heard", lambda: journey.lines_heard() == len(sensors), beats=40)
+    journey.wait("all lines are heard", lambda: journey.lines_heard() == len(sensors), beats=60)
     time.sleep(6 * BEAT_S)
     with _deed(journey, "sni-drop", "isp3") as dropped:
         judged = journey.has_judged("isp3", "blocked", "tls")

@@ -1,9 +1,10 @@
-"""`make lab`: the whole table in the test country, as root and as an ordinary user, side by side.
+"""`make lab`: the whole table in the test country, then the journey of real agents.
 
-Prints each row as it ends, and at the end a confusion matrix for each way in. The exit code is 0
-only if every row is exactly as the table says, no innocent row is called blocked or throttled, at
-least 95 of 100 guilty ones are found out, and the journey of real agents, broker and collector is
-as its story says. What this machine cannot run is told and skipped; with `CI=true` it is a failure.
+The table runs as root and as an ordinary user, side by side. Each row is printed as it ends, and
+at the end a confusion matrix for each way in. The exit code is 0 only if every row is exactly as
+the table says, no innocent row is called blocked or throttled, at least 95 of 100 guilty ones are
+found out, and the journey is as its story says. What this machine cannot run is told and
+skipped; with `CI=true` it is a failure.
 """
 
 import json
@@ -23,12 +24,11 @@ _NOT_HERE: Final = "not root"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The two programs of one way in, each in a sandbox of its own."""
+    """The table, run one way in."""
 
     title: str
     table: dict[str, Any] | None
     """What the trial found; None: it broke off."""
-    journey: dict[str, Any] | None
     took_s: float
 
 
@@ -37,12 +37,14 @@ def main() -> int:
     parts: list[Part] = []
     is_good = True
     threads = []
+    sandboxes: list[list[str]] = []
     for privilege in get_args(Privilege):
         sandbox = find_sandbox(privilege, rules=True)
         if isinstance(sandbox, str):
             _tell(f"skipped for {privilege}: {sandbox}")
             is_good &= os.environ.get("CI") != "true" or sandbox == _NOT_HERE
             continue
+        sandboxes.append(sandbox)
         threads.append(
             threading.Thread(target=lambda p=privilege, s=sandbox: parts.append(_run(p, s)))
         )
@@ -50,6 +52,9 @@ def main() -> int:
         thread.start()
     for thread in threads:
         thread.join()
+    if sandboxes:
+        # One journey, by the way with the fewest rights: two at once would wait for each other.
+        is_good &= _show_journey(_program(sandboxes[-1], "netlab.journey"))
     for part in parts:
         is_good &= _show(part)
     _tell("all as the table says" if is_good and parts else "NOT as the table says")
@@ -59,9 +64,7 @@ def main() -> int:
 def _run(privilege: str, sandbox: list[str]) -> Part:
     began = time.monotonic()
     table = _program(sandbox, "netlab.trial", "all")
-    journey = _program(sandbox, "netlab.journey")
-    took_s = time.monotonic() - began
-    return Part(title=privilege, table=table, journey=journey, took_s=took_s)
+    return Part(title=privilege, table=table, took_s=time.monotonic() - began)
 
 
 def _program(sandbox: list[str], module: str, *arguments: str) -> dict[str, Any] | None:
@@ -81,7 +84,7 @@ def _program(sandbox: list[str], module: str, *arguments: str) -> dict[str, Any]
 
 def _show(part: Part) -> bool:
     _tell(f"\n== as {part.title}, {part.took_s:.0f} s ==")
-    return _show_table(part.table) & _show_journey(part.journey)
+    return _show_table(part.table)
 
 
 def _show_table(table: dict[str, Any] | None) -> bool:
