@@ -24,7 +24,8 @@ from shyraq_collector.facts.fleet import Instant
 PRIOR_SPREAD = 0.03
 PRIOR_DAYS = 3.0
 SPREAD_MIN, SPREAD_MAX = 0.01, 0.5
-SINCE_HOURS = 24.0
+NEGLIGIBLE_NATS = 40.0
+"""Terms of a tail so far under its first one add nothing."""
 
 
 def level_findings(
@@ -99,14 +100,12 @@ def log_tail(count: int, size: int, mean: float, spread: float) -> float:
     total = 1.0 / spread - 1.0
     alpha, beta = mean * total, (1.0 - mean) * total
     fixed = _log_beta(alpha, beta)
-    terms = [
-        math.lgamma(size + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(size - k + 1)
-        + _log_beta(k + alpha, size - k + beta)
-        - fixed
-        for k in range(count, size + 1)
-    ]
+    terms: list[float] = []
+    for k in range(count, size + 1):
+        ways = math.lgamma(size + 1) - math.lgamma(k + 1) - math.lgamma(size - k + 1)
+        terms.append(ways + _log_beta(k + alpha, size - k + beta) - fixed)
+        if k > mean * size and terms[-1] < max(terms[0], terms[-2:][0]) - NEGLIGIBLE_NATS:
+            break
     top = max(terms)
     return min(0.0, top + math.log(sum(math.exp(term - top) for term in terms)))
 

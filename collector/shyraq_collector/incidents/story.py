@@ -133,10 +133,11 @@ def fallen_since(case: Case, free: Iterable[Line], since: Instant) -> list[Line]
 
 def fallen_before(case: Case, country: Country) -> list[Line]:
     """Lines of the scope that had fallen by themselves before: they were not there to fall."""
+    since = _fell_from(case)
     return [
         line
         for line in country.missing.values()
-        if line.case is None and case.holds(line) and not _belongs(case, line)
+        if line.case is None and line.missing_since < since and case.holds(line)
     ]
 
 
@@ -155,12 +156,13 @@ def adopt(case: Case, story: Story, country: Country, now: Instant, pace: Pace) 
 
 def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
     """Claim unclaimed lines of the scope that are up, or fell since its onset; how many it took."""
+    since = _fell_from(case)
     joined = [
         line
         for line in lines
         if line.case is None
+        and (line.state == "up" or (line.state == "missing" and line.missing_since >= since))
         and case.holds(line)
-        and (line.state == "up" or (line.state == "missing" and _belongs(case, line)))
     ]
     joined.sort(key=lambda line: str(line.key))
     for line in joined:
@@ -170,11 +172,10 @@ def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
     return len(joined)
 
 
-def _belongs(case: Case, line: Line) -> bool:
-    fell_from = case.onset.earliest
-    if case.peak is not None:
-        fell_from = min(fell_from, *(fallen.missing_since for fallen in case.peak.lines))
-    return line.missing_since >= fell_from
+def _fell_from(case: Case) -> Instant:
+    """Lines that fell at this instant or later belong to the case."""
+    peak = () if case.peak is None else case.peak.lines
+    return min([case.onset.earliest, *(line.missing_since for line in peak)])
 
 
 def half_hour_note(onset: Interval, pace: Pace) -> str:
