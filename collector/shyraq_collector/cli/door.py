@@ -74,7 +74,9 @@ def request(name: str, key_file: Path, out: Path) -> None:
 def _answering(command: Callable[..., Any]) -> Callable[..., Any]:
     """Arguments of the commands that answer a signing request."""
     command = click.option("--out", type=_file, required=True, help="The certificate.")(command)
-    command = click.option("--request", "request_file", type=_file, required=True)(command)
+    command = click.option(
+        "--request", "request_file", type=_file, required=True, help="What the node sent, PEM."
+    )(command)
     return click.argument("node")(_folder_option(command))
 
 
