@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab import reference
+from netlab.few import FEW
 from netlab.geography import ADMITTED, cables, routes
 from netlab.injector import forge
-from netlab.rows import FEW, GUILTY, INNOCENT, MECHANISMS, ROWS
+from netlab.rows import GUILTY, INNOCENT, MECHANISMS, ROWS
 from netlab.sandbox import TESTS, require_sandbox
 from netlab.sites import BLOCK_PAGE_HOST, DEAD_HOST, SITES, addresses_in
 from shyraq_agent.egress import AddressPolicy

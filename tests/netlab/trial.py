@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from netlab.few import FEW
 from netlab.matrix import Outcome, confusion, run_all, score
-from netlab.rows import FEW, ROWS, Row
+from netlab.rows import ROWS, Row
 from netlab.stage import open_stage
 
 

@@ -1,0 +1,26 @@
+"""A part of the table that takes seconds, for every test run; `make lab` runs the whole."""
+
+from typing import Final
+
+from netlab.rows import ROWS
+
+_FEW_IDS: Final = (
+    "sni-drop: https://news6.example/",
+    "forced-root-in-store: https://news.example/",
+    "block-page: http://news.example/",
+    "address-drop: https://news6.example/",
+    "dns-injection: https://news.example/",
+    "host-reset: http://news6.example/",
+    "nothing: https://news.example/",
+    "nothing: https://forged.example/",
+    "nothing: https://cdn.example/",
+    "clock-skew: https://fresh.example/",
+    "captive-portal: http://news.example/",
+    "ipv6-cut: https://news6.example/",
+    "link-cut: https://news.example/",
+    "white-list: https://gov.example/",
+    "mqtt-block: https://news.example/",
+)
+
+FEW: Final = tuple(row for row in ROWS if row.id in _FEW_IDS)
+"""A part that takes seconds, for every test run."""
