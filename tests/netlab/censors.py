@@ -17,7 +17,7 @@ from netlab.paths import both, speed_word
 from netlab.sites import BLOCK_PAGE, address_of
 from support.hostile_servers import page, redirect
 
-QUEUE_KBIT_S: Final = 64
+QUEUE_KBIT_S: Final = 48
 POLICE_KBIT_S: Final = 64
 """The kernel lets a second's worth through at once, and a handshake fits into that."""
 POLICE_PACKETS_S: Final = 8
@@ -64,7 +64,7 @@ def _queue_name(scene: Scene) -> Iterator[None]:
     country = scene.stage.country
     commands = (
         "qdisc add DEV root handle 1: htb default 20",
-        f"class add DEV parent 1: classid 1:10 htb rate {QUEUE_KBIT_S}kbit burst 2kb cburst 2kb",
+        f"class add DEV parent 1: classid 1:10 htb rate {QUEUE_KBIT_S}kbit burst 1600 cburst 1600",
         "class add DEV parent 1: classid 1:20 htb rate 1gbit",
     )
     with (

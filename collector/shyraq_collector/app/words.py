@@ -5,8 +5,9 @@ is never an arrival. A back-filled pulse says one thing of the past: whether the
 collector when it climbed its ladder. So a spool that went on through a cut shows that the node had
 power; one that reached nobody shows since when.
 
-A full ladder, live or back-filled, is also boiled down to what the node could reach: everywhere,
-only the country, only a white list, nowhere. That is evidence for the cause of a silence.
+A back-filled full ladder is also boiled down to what the node could reach: everywhere, only the
+country, only a white list, nowhere. That is evidence for the cause of a silence; a live one is
+not, for who is heard reaches everything again and would outshout what the silence was.
 
 Announced absences come from live reports only: who has announced a pause hours ago and is heard
 now is not absent.
@@ -73,7 +74,7 @@ def tell(engine: Listener, kept: Kept) -> None:
         return
     tiers, at_s = _climbed(report), kept.report.dated_ms / 1000
     reach = reach_of(tiers)
-    if reach is not None:
+    if reach is not None and not kept.live:
         engine.ladder(LadderWord(node=node, at=at_s, known_at=received_s, reach=reach))
     reason = _ABSENCES.get(report.events[-1].kind) if report.events else None
     if kept.live and reason is not None:
