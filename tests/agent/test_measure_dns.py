@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -191,8 +192,10 @@ async def test_a_flood_of_forged_ids_does_not_push_the_answer_out(authority: Aut
         forged = dns_answer(query, FORGED, query_id=(query[0] << 8 | query[1]) ^ 1)
         return [*[(0.0, forged)] * 100, (10, dns_answer(query, GOOD))]
 
+    # Server and probe share one busy process here; that an answer comes late is another test.
+    patient = replace(SHORT_LIMITS, lookup_ms=10_000)
     async with dns_server(flood) as port:
-        step = lookup(await ask(authority, port), "udp")
+        step = lookup(await ask(authority, port, limits=patient), "udp")
     assert (step.failure, step.data["answers"]) == (None, (GOOD,))
     assert len(step.data["datagrams"]) == 9  # type: ignore[arg-type]
 
