@@ -499,16 +499,32 @@ async def test_closing_a_frozen_connection_takes_about_a_second(broker: Broker) 
         connection.send("a", b"b")
 
 
+async def test_a_socket_closed_over_unsent_bytes_is_not_watched_again(broker: Broker) -> None:
+    """Its number may be another connection's by then, which would never be heard again."""
+    loop = asyncio.get_running_loop()
+    connection = await connect(endpoint(broker.port))
+    with broker.frozen():
+        connection.send("a/b", bytes(8_000_000))
+        connection._shut()
+        left, right = socket.socketpair()
+        await asyncio.sleep(0)
+        for each in (left, right):
+            assert not loop.remove_writer(each.fileno())
+            assert not loop.remove_reader(each.fileno())
+            each.close()
+
+
 def test_the_private_names_we_lean_on_are_still_there() -> None:
     """Aiomqtt and paho keep what `connection` uses; a new version that does not fails here."""
-    for name in ("_on_disconnect", "_on_publish", "_misc_loop"):
+    for name in ("_on_disconnect", "_on_publish", "_misc_loop", "_client_connect", "_wait_for"):
         assert hasattr(aiomqtt.Client, name)
     client = aiomqtt.Client.__init__.__code__.co_names
-    for name in ("_connected", "_disconnected", "_misc_task", "_client"):
+    for name in ("_connected", "_disconnected", "_misc_task", "_client", "_loop"):
         assert name in client
     import paho.mqtt.client as paho  # noqa: PLC0415  # only to look at it
 
-    assert hasattr(paho.Client, "_sock_close")
+    for name in ("_sock_close", "_create_socket"):
+        assert hasattr(paho.Client, name)
 
 
 # ---------------------------------------------------------------------------------- TLS

@@ -476,11 +476,29 @@ async def test_a_publication_that_the_broker_refuses_is_told(tmp_path: Path) -> 
                 await node.publish("a/b", b"", retain=False)
 
 
+async def test_a_socket_closed_over_unsent_bytes_is_not_watched_again(tmp_path: Path) -> None:
+    """Its number may be another connection's by then, which would never be heard again."""
+    loop = asyncio.get_running_loop()
+    with running_broker(tmp_path) as broker:
+        connection = Connection(settings(broker), context=None, on_message=lambda _, __: None)
+        await connection.open()
+        with broker.frozen():
+            connection._paho.publish("a/b", bytes(8_000_000), qos=1)
+            connection._shut()
+            left, right = socket.socketpair()
+            await asyncio.sleep(0)
+            for each in (left, right):
+                assert not loop.remove_writer(each.fileno())
+                assert not loop.remove_reader(each.fileno())
+                each.close()
+
+
 def test_the_inner_parts_that_are_used_are_still_there() -> None:
     """A new release of aiomqtt or paho that renames them fails here first."""
-    for name in ("_on_disconnect", "_wait_for", "__aenter__"):
+    for name in ("_on_disconnect", "_wait_for", "_client_connect", "_misc_loop"):
         assert hasattr(aiomqtt.Client, name)
-    assert hasattr(paho.Client, "_sock_close")
+    for name in ("_sock_close", "_create_socket"):
+        assert hasattr(paho.Client, name)
     assert hasattr(paho.Client, "connect_timeout")
 
 

@@ -11,7 +11,8 @@ aiomqtt (today's name of asyncio-mqtt) wraps paho-mqtt. What it leaves open is c
 - After a failed attempt aiomqtt leaves the socket open; here it is closed, so that a late
   CONNACK cannot take the session over.
 - paho connects in the event loop's default executor for up to its own 5 s: the time-out is
-  explicit, and whoever owns the loop sizes the executor (one thread an agent).
+  explicit, and whoever owns the loop sizes the executor (one thread an agent). Beyond that,
+  sockets are watched and forgotten on the event loop alone, and at once (`socketwatch`).
 
 MQTT keep-alive is 60 s of real time, the session outlives the connection for an hour, small
 packets are not held back (TCP_NODELAY). The last will is a hint for people, never evidence.
@@ -36,6 +37,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from shyraq_agent.errors import LocalError, PeerError
 from shyraq_agent.publish.endpoint import Endpoint, OneUseContext, tls_context
+from shyraq_agent.publish.socketwatch import AtOnce, connect
 
 KEEP_ALIVE_S: Final = 60
 SESSION_EXPIRY_S: Final = 3600
@@ -88,6 +90,7 @@ class Connection:
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
             logger=_LOGGER,
         )
+        self._client._loop = AtOnce(self._client._loop)  # type: ignore[assignment]  # noqa: SLF001
         self._paho = self._client._client  # noqa: SLF001  # see the module's docstring
         self._paho.connect_timeout = endpoint.connect_timeout_ms / 1000
         self._paho.on_disconnect = self._ended
@@ -101,7 +104,7 @@ class Connection:
         Raises:
             ConnectionLost: Unreachable, refused or silent.
         """
-        entering = asyncio.ensure_future(self._client.__aenter__())
+        entering = asyncio.ensure_future(connect(self._client))
         try:
             await asyncio.shield(entering)
         except asyncio.CancelledError:

@@ -10,6 +10,7 @@ What aiomqtt leaves open is closed here, over the parts of it and of paho that a
 4. A refused publication is told; aiomqtt's `publish` swallows the reason.
 5. After a failed attempt, or a farewell that takes longer than a second, the socket is closed;
    also the one of a failed TLS handshake, which paho lets go of.
+6. Sockets are watched and forgotten on the event loop alone, and at once (`socketwatch`).
 
 The session at the broker is kept (clean start off, with an expiry); TCP_NODELAY, because Nagle and
 delayed acknowledgements together cost 40 ms a receipt.
@@ -30,6 +31,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from shyraq_collector.consume.socketwatch import AtOnce, connect
 from shyraq_collector.consume.tls import RememberingContext, Tls
 from shyraq_collector.errors import PeerError
 
@@ -107,6 +109,7 @@ class Connection:
             tls_context=context,
             logger=_SILENT,
         )
+        self._client._loop = AtOnce(self._client._loop)  # type: ignore[assignment]  # noqa: SLF001
         self._context = context
         self._timeout_s = settings.answer_timeout_ms / 1000
         self._paho = self._client._client  # noqa: SLF001  # see the module's docstring
@@ -124,7 +127,7 @@ class Connection:
         Raises:
             ConnectionLost: Unreachable, refused or silent.
         """
-        entering = asyncio.ensure_future(self._client.__aenter__())
+        entering = asyncio.ensure_future(connect(self._client))
         try:
             await asyncio.shield(entering)
         except asyncio.CancelledError:
