@@ -272,7 +272,7 @@ async def test_run_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Sig
                         await child.wait()
                 await until(lambda: bool(ledger.reports("kz-test-0001")))
             systemd.settimeout(0)
-            assert systemd.recv(100) == b"READY=1"
+            assert systemd.recv(100) == b"READY=1\nWATCHDOG_USEC=300000000"
     events = [e.kind for r in ledger.reports("kz-test-0001") for e in r.events]
     assert events[-1] == "stopped"
 

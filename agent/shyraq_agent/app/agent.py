@@ -68,6 +68,7 @@ class Agent:
         new_epoch: Callable[[], str] = random_epoch,
         checkpoint: Callable[[str], None] = no_checkpoint,
         on_pulse: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         """Take everything from outside; nothing is opened yet.
 
@@ -86,6 +87,7 @@ class Agent:
             checkpoint: Called with the name of each point where a crash test may end the
                 program (see `spool.rows`, `publish.publisher`).
             on_pulse: Called when a pulse is on the disk: the sign of life for a watchdog.
+            on_ready: Called once key, spool and status socket are open; no network is needed.
         """
         self._config = config
         self._pace = pace
@@ -100,6 +102,7 @@ class Agent:
         self._new_epoch = new_epoch
         self._checkpoint = checkpoint
         self._on_pulse = on_pulse
+        self._on_ready = on_ready
         self._stopping = asyncio.Event()
         self._last_pulse: Mapping[str, Json] | None = None
 
@@ -176,6 +179,7 @@ class Agent:
             serve_status(settings.node.state_directory, tell),
             asyncio.TaskGroup() as tasks,
         ):
+            self._on_ready()
             background = [tasks.create_task(each.run()) for each in (sealer, publisher)]
             working = tasks.create_task(work.run())
             await self._stopping.wait()

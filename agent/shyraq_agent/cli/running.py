@@ -2,7 +2,8 @@
 
 SIGTERM and the first SIGINT end it in order; a second one ends it at once. Under systemd
 (`NOTIFY_SOCKET`) readiness, stopping and each committed pulse are reported, so that the watchdog
-is fed by local progress and never by the network.
+is fed by local progress (the schedule came round, the spool was written) and never by the network.
+Where the heartbeat is long, so is the watchdog's patience, which we tell systemd ourselves.
 """
 
 import asyncio
@@ -11,11 +12,18 @@ import signal
 import socket
 from collections.abc import Callable
 from random import SystemRandom
+from typing import Final
 
 from shyraq_agent.app import Agent
 from shyraq_agent.clock import RealPace, RealStopwatch
 from shyraq_agent.config import AgentConfig
 from shyraq_agent.egress import AddressPolicy
+
+PATIENCE_S: Final = 300
+"""Without a committed pulse for so long, systemd starts the agent again; the unit says the same."""
+
+PATIENCE_HEARTBEATS: Final = 5
+"""The same in heartbeats, where that is longer."""
 
 
 async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
@@ -26,6 +34,7 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
         asyncio.CancelledError: A second signal came.
     """
     notify = notifier(os.environ.get("NOTIFY_SOCKET"))
+    patience_s = max(PATIENCE_S, PATIENCE_HEARTBEATS * config.settings.node.heartbeat_s)
     agent = Agent(
         config,
         pace=RealPace(),
@@ -33,6 +42,7 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
         policy=policy,
         rng=SystemRandom(),
         on_pulse=lambda: notify("WATCHDOG=1"),
+        on_ready=lambda: notify(f"READY=1\nWATCHDOG_USEC={patience_s * 1_000_000}"),
     )
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(agent.run())
@@ -48,7 +58,6 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     try:
-        notify("READY=1")
         await running
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +65,7 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
 
 
 def notifier(address: str | None) -> Callable[[str], None]:
-    """A function that tells systemd one line (sd_notify(3)).
+    """A function that tells systemd one message (sd_notify(3)).
 
     Args:
         address: The socket's path; a leading @ means the abstract name space. None: there is

@@ -58,6 +58,8 @@ class Collector:
             rng=rng or random.SystemRandom(),
             commit_point=commit_point,
         )
+        self.opened = asyncio.Event()
+        """Set when ledger and HTTP address are open and the memory is read; no broker needed."""
         self.ready = asyncio.Event()
         """Set when the subscriptions stand for the first time."""
 
@@ -92,6 +94,7 @@ class Collector:
                 countries=countries,
             )
             await rooms.remember()
+            self.opened.set()
             await rooms.run(listening, self.ready)
 
     def _open_writer(self) -> Writer:

@@ -2,7 +2,8 @@
 
 SIGTERM and Ctrl-C end it in order: what was handed to the ledger is committed first. Under systemd
 (`NOTIFY_SOCKET`) readiness and stopping are reported, and the watchdog is fed by the event loop's
-own turning, never by the network: a broker that is away must not restart us.
+own turning, never by the network: a broker that is away must not restart us, nor a full disk, which
+no restart would empty.
 """
 
 import asyncio
@@ -30,12 +31,11 @@ async def run_until_stopped(config: CollectorConfig) -> None:
     notify = notifier(os.environ.get("NOTIFY_SOCKET"))
     collector = Collector(config, pace=RealPace(), stopwatch=RealStopwatch())
     running = asyncio.ensure_future(collector.run())
-    feeding = asyncio.ensure_future(_feed(notify))
+    feeding = asyncio.ensure_future(_feed(notify, collector.opened))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
     try:
-        notify("READY=1")
         with contextlib.suppress(asyncio.CancelledError):
             await running
         notify("STOPPING=1")
@@ -45,7 +45,9 @@ async def run_until_stopped(config: CollectorConfig) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _feed(notify: Callable[[str], None]) -> None:
+async def _feed(notify: Callable[[str], None], opened: asyncio.Event) -> None:
+    await opened.wait()
+    notify("READY=1")
     while True:
         notify("WATCHDOG=1")
         await asyncio.sleep(_WATCHDOG_S)
