@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 OONI   := .venv-ooni
+ANSIBLE := .venv-ansible
 PYFILES := wire agent collector deploy/demo tests bench
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean
+.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab
 .DEFAULT_GOAL := help
 
 help: ## Print this list
@@ -76,11 +77,19 @@ crash: system setup ## Kill agent, collector and broker 100 times; nothing may b
 lab: system setup ## Real probes, agents and judge in a country of namespaces that censors; prints the matrix
 	PYTHONPATH=tests $(BIN)/python -m netlab.run
 
+$(ANSIBLE)/.ready: requirements/ansible.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "ansible-core 2.19 needs Python 3.11 or newer. Set PYTHON=python3.x."; exit 1; }
+	@$(PYTHON) -m venv $(ANSIBLE)
+	$(ANSIBLE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ansible.txt
+	@touch $@
+
 lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent pyproject.toml -o requirements/agent.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra collector pyproject.toml -o requirements/collector.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent --extra collector --extra dev pyproject.toml -o requirements/dev.txt
 	echo oonidata==0.3.0 | $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade - -o requirements/ooni.txt
+	printf 'ansible-core>=2.19,<2.20\nansible-lint>=26\n' | $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade - -o requirements/ansible.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(OONI) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OONI) $(ANSIBLE) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
