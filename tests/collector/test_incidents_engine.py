@@ -153,6 +153,22 @@ def test_a_cut_comes_back_in_parts_and_is_cut_again() -> None:
     assert play.only().restored_at is not None
 
 
+def test_one_tick_says_one_thing_of_one_incident() -> None:
+    """Where half is back and its back-fill decides the cause at once, one entry says both."""
+    play = Play()
+    play.warm_up()
+    begin = play.now
+    play.minutes(30, sensors_of())
+    for placement in play.placements:
+        if placement.isp in {"isp0", "isp1"}:
+            play.backfill(placement.node, begin, play.now, up=False)
+    play.minutes(2, lambda placement: placement.isp in {"isp2", "isp3"})
+    told = [(entry.published_at, entry.state) for entry in play.said]
+    assert len(told) == len(set(told))
+    assert play.only().history == tuple(play.said)
+    assert "lines are down; back-fill of 24 lines decides" in play.said[-1].note
+
+
 def test_a_short_silence_of_a_few_lines_is_dismissed() -> None:
     """Three lines that come back within minutes are a suspicion that came to nothing."""
     play = Play()

@@ -91,6 +91,7 @@ class Country(RuleBasedStateMachine):
             assert history[0].state == "suspected"
             for earlier, later in pairwise(history):
                 assert earlier.published_at <= later.published_at
+                assert (earlier.published_at, earlier.state) != (later.published_at, later.state)
                 assert any(
                     state == earlier.state and after == later.state
                     for (state, _), after in TRANSITIONS.items()

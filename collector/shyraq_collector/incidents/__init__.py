@@ -9,6 +9,7 @@
 `now`        every group as it stands
 `codec`, `snapshot`  the memory as bytes
 `cause`      what is proven of the cause, and when back-fill may revise it
+`fault`      our own faults, told as such
 `tracker`    one country, judged at each tick: findings become cases, cases move on
 `engine`     the whole: words in, ticks, timeline entries out, snapshots
 

@@ -2,7 +2,9 @@
 
 A case owns no line before it is confirmed. From then on it claims the lines of its scope that were
 eligible just before onset (its base): their learning is frozen, new tests do not see them, and the
-base is the denominator for as long as the case is open. `say` is the only way to add an entry.
+base is the denominator for as long as the case is open. `say` is the only way to add an entry; one
+tick says one thing of one case: what is said a second time in the same state, because depth and
+scope changed at once, say, takes the place of the first.
 """
 
 import hashlib
@@ -51,13 +53,14 @@ class Case:
         evidence: The figures as last said.
         peak: The finding that made it suspected, or a stronger one since.
         parts: The boxes that make up the scope.
+        recut_at: Onset of the newest cut, where it was reopened.
         base: Lines claimed: eligible just before onset.
         widest: The widest scope said so far.
         down_peak: Most lines down at once; `cut_peak`: since it was last cut.
         said_down: Depth at the last entry.
         grown_at: When the last line fell.
         back_since: Since when enough lines are back for a restoration; None while they are not.
-        half_back_since: Since when half of them are back.
+        half_back_since: Since when all but a few lines of each network and region are back.
         told_down: Depth when the scope was last told.
         words: What each line said it reached while it was silent for us.
         outside: What an outside source or a second rendezvous said.
@@ -83,6 +86,7 @@ class Case:
     state: State = "suspected"
     confirmed_at: Instant | None = None
     restored_at: Instant | None = None
+    recut_at: Instant | None = None
     watched: bool = True
     lines_observed: int = 0
     down_peak: int = 0
@@ -115,6 +119,11 @@ class Case:
         return self.is_final and self.entries[-1].published_at < at
 
     @property
+    def cut_at(self) -> Instant:
+        """When its lines began to fall, the last time they did."""
+        return self.onset.earliest if self.recut_at is None else self.recut_at
+
+    @property
     def down(self) -> int:
         """Lines of the base that are missing now."""
         return sum(line.state == "missing" for line in self.base)
@@ -138,6 +147,9 @@ class Case:
             at: When it happened.
             published_at: Now.
             note: Why, in one sentence.
+
+        Returns:
+            The entry; one of this tick that it replaces bears the same number.
         """
         if event is not None:
             self.state = step(self.state, event)
@@ -152,6 +164,9 @@ class Case:
         self.said_down = self.evidence.down
         self.down_peak = max(self.down_peak, self.evidence.down)
         self.lines_observed = max(self.lines_observed, self.evidence.lines)
+        if self.entries and _is_same_word(self.entries[-1], self.state, published_at):
+            earlier = self.entries.pop()
+            note = note if note == earlier.note else f"{earlier.note}; {note}"
         entry = Entry(
             incident=self.id,
             number=len(self.entries),
@@ -207,6 +222,11 @@ class Case:
             confidence=self.confidence,
             history=tuple(self.entries),
         )
+
+
+def _is_same_word(earlier: Entry, state: State, published_at: Instant) -> bool:
+    """Whether an entry says, at the same tick, that the case stands where it stands now."""
+    return earlier.published_at == published_at and earlier.state == state
 
 
 _WIDTH = {"cell": 0, "region": 1, "isp": 1, "nation": 2}

@@ -17,18 +17,11 @@ It reads no clock and does no I/O. Nothing in it looks ahead: a word counts from
 import math
 from collections.abc import Iterable
 
-from shyraq_collector.correlate.health import Health, share_overdue
+from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.facts.fleet import Instant, NodeId, Placement
-from shyraq_collector.facts.incidents import (
-    Entry,
-    Evidence,
-    GroupStatus,
-    Incident,
-    Interval,
-    Scope,
-)
+from shyraq_collector.facts.incidents import Entry, GroupStatus, Incident
 from shyraq_collector.facts.signals import (
     Absence,
     LadderWord,
@@ -36,15 +29,13 @@ from shyraq_collector.facts.signals import (
     QualitySample,
     TargetWord,
 )
-from shyraq_collector.incidents.case import Case, incident_id
+from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.explain import Explanation, explain
+from shyraq_collector.incidents.fault import own_fault
 from shyraq_collector.incidents.now import group_statuses
 from shyraq_collector.incidents.snapshot import Parts, freeze, thaw
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
-
-BLIND_SHARE = 0.5
-IMPAIRED_MINUTES = 15.0
 
 
 class Engine:
@@ -179,7 +170,7 @@ class Engine:
         if watermark is not None:
             now = min(now, watermark)
         self.roster.advance(now)
-        said = self._own_fault(at)
+        said = own_fault(self._faults, self.health, self.roster, at, self.pace)
         for late in self.roster.late:
             tracker = self._trackers.get(late.line.key.country)
             if tracker is not None:
@@ -192,53 +183,8 @@ class Engine:
         if at % self.pace.day_s < self.pace.heartbeat_s:
             for cases in self._shelves():
                 cases[:] = [c for c in cases if not c.is_over_since(at - self._keep_s)]
-        return said
-
-    def _own_fault(self, at: Instant) -> list[Entry]:
-        """The watchers are silent and so are the nodes: our fault, told as such."""
-        case = self._faults[-1] if self._faults and not self._faults[-1].is_final else None
-        blind = self.health.blind_since
-        if blind is None:
-            return self._end_fault(case, at) if case is not None else []
-        if case is not None and case.is_open:
-            return []
-        share = share_overdue(self.roster, at)
-        if share < BLIND_SHARE:
-            return []
-        if case is None or case.state == "restored":
-            case = self._new_fault(blind, at, share)
-            self._faults.append(case)
-            alone = not self.roster.watch.lines
-            note = "every country" if alone else "the canaries"
-            note = f"{note} fell silent at once: our own fault"
-            return [case.say(None, at=blind, published_at=at, note=note)]
-        if case.state == "suspected" and at - blind >= IMPAIRED_MINUTES * self.pace.minute_s:
-            return [case.say("confirm", at=at, published_at=at, note="our view is impaired")]
-        return []
-
-    def _new_fault(self, blind: Instant, at: Instant, share: float) -> Case:
-        lines = sum(len(c.lines) for c in self.roster.countries.values())
-        codes = sorted(self.roster.countries)
-        return Case(
-            id=incident_id("collector-fault", "", at),
-            kind="collector-fault",
-            cause="own-fault",
-            scope=Scope(country=codes[0] if len(codes) == 1 else "", level="nation"),
-            onset=Interval(earliest=blind, latest=at),
-            suspected_at=at,
-            evidence=Evidence(
-                test="health", score=99.0, lines=lines, down=round(share * lines), sites=0
-            ),
-        )
-
-    def _end_fault(self, case: Case, at: Instant) -> list[Entry]:
-        if case.is_open:
-            return [case.say("restore", at=at, published_at=at, note="the canaries are back")]
-        if case.state == "suspected":
-            return [case.say("dismiss", at=at, published_at=at, note="the canaries are back")]
-        if at - (case.restored_at or at) >= self.pace.day_s:
-            return [case.say("close", at=at, published_at=at, note="quiet for a day")]
-        return []
+        # What one tick says twice of one incident is one entry: the last word.
+        return list({(entry.incident, entry.number): entry for entry in said}.values())
 
     # -- memory ------------------------------------------------------------------------------------
 
