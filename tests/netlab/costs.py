@@ -1,8 +1,8 @@
-"""What one action puts on the line: run in the agent's namespace, prints bytes by kind of action.
+"""What one action puts on the line: in the agent's namespace, by the cable and by our meter.
 
 Both directions of the cable are counted by the kernel; link headers are taken off. The least of
-three counts, because the kernel's own neighbour discovery shares the cable. Started as a program
-with a folder that holds the lab's `bundle.pem`.
+three counts, because the kernel's own neighbour discovery shares the cable; the meter's is that
+of the same run. Started as a program with a folder that holds the lab's `bundle.pem`.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from shyraq_agent.measure.edges import Edges, Resolver, ThreadedResolver
 from shyraq_agent.measure.ladder import LadderProbe
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung, parse_target
+from shyraq_agent.meter import Tally
 
 _QUIET_S = 0.2
 """After an action: what is still on the way arrives and is counted."""
@@ -54,20 +55,21 @@ async def main(bundle: Path) -> None:
     )
     costs = {}
     for name, rung in RUNGS.items():
-        costs[name] = await _cost(LadderProbe(Ladder(rungs=(rung,)), edges).climb)
+        costs[name] = await _cost(LadderProbe(Ladder(rungs=(rung,)), edges).climb, edges.meter)
     for name, text in TARGETS.items():
         probe, target = PROBES[name.partition(" ")[0]], parse_target(text)
-        costs[name] = await _cost(lambda p=probe, t=target: p(t, edges))  # type: ignore[misc]
+        costs[name] = await _cost(lambda p=probe, t=target: p(t, edges), edges.meter)  # type: ignore[misc]
     print(json.dumps(costs))  # noqa: T201  # the result
 
 
-async def _cost(action: Callable[[], Awaitable[RawMeasurement]]) -> int:
+async def _cost(action: Callable[[], Awaitable[RawMeasurement]], meter: Tally) -> tuple[int, int]:
+    """On the line, and by the meter."""
     counts = []
     for _ in range(3):
-        before = _counted()
+        before, metered = _counted(), meter.used_bytes
         await action()
         await asyncio.sleep(_QUIET_S)
-        counts.append(_counted() - before)
+        counts.append((_counted() - before, meter.used_bytes - metered))
     return min(counts)
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from shyraq_agent.measure.connect import connect
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.step import Notes
+from shyraq_agent.meter import Tally
 from shyraq_wire.echo import NONCE_BYTES, ask, is_answer
 
 _ECHO_TRIES: Final = 3
@@ -43,11 +44,15 @@ async def echo(address: str, port: int, edges: Edges, notes: Notes) -> bool:
         udp.connect((address, port))
         for tries in range(1, _ECHO_TRIES + 1):
             notes["tries"] = tries
-            await loop.sock_sendall(udp, ask(nonce))
+            question = ask(nonce)
+            await loop.sock_sendall(udp, question)
+            edges.meter.datagram(len(question), address)
+            answer = b""
             try:
                 async with asyncio.timeout(try_ms / 1000):
-                    while not is_answer(await loop.sock_recv(udp, 64), nonce):
-                        pass  # someone else's datagram proves nothing
+                    while not is_answer(answer, nonce):  # someone else's datagram proves nothing
+                        answer = await loop.sock_recv(udp, 64)
+                        edges.meter.datagram(len(answer), address)
             except TimeoutError:
                 continue
             return True
@@ -68,11 +73,11 @@ async def ping(address: str, port: int, edges: Edges, notes: Notes) -> bool:
     """
     try:
         async with asyncio.timeout(edges.limits.ladder_ms / 2000):
-            await _icmp_echo(address, edges.rng.randbytes(16))
+            await _icmp_echo(address, edges.rng.randbytes(16), edges.meter)
     except OSError:
         notes["method"] = "tcp"
         try:
-            (await connect(address, port or _PING_PORT)).close()
+            (await connect(address, port or _PING_PORT, edges.meter)).close()
         except ConnectionRefusedError:
             notes["refused"] = True
     else:
@@ -80,15 +85,17 @@ async def ping(address: str, port: int, edges: Edges, notes: Notes) -> bool:
     return True
 
 
-async def _icmp_echo(address: str, nonce: bytes) -> None:
+async def _icmp_echo(address: str, nonce: bytes, tally: Tally) -> None:
     loop = asyncio.get_running_loop()
     with _datagram_socket(address, socket.IPPROTO_ICMP) as icmp:
         # The kernel fills in identifier and checksum, and gives us only our own answers.
         icmp.connect((address, 0))
         head = struct.pack("!BBHHH", _ICMP_ECHO[icmp.family], 0, 0, 0, 1)
         await loop.sock_sendall(icmp, head + nonce)
+        tally.datagram(len(nonce), address)
         while (await loop.sock_recv(icmp, 256))[8:] != nonce:
             pass
+        tally.datagram(len(nonce), address)
 
 
 def _datagram_socket(address: str, protocol: int) -> socket.socket:

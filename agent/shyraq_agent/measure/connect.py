@@ -2,7 +2,7 @@
 
 `Stream` is asyncio's reader and writer with the two things a probe needs: every arrival is
 timed, and the end of the other side's data is an empty read, never an exception, so that a FIN
-and a reset stay two things.
+and a reset stay two things. What a connection costs is counted from its first SYN to its end.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shyraq_agent.measure.step import Notes
+from shyraq_agent.meter import Tally
 from shyraq_wire.report import Json
 
 _MAX_SAMPLES: Final = 64
@@ -22,15 +23,25 @@ _RECEIVE_BUFFER_BYTES: Final = 8 * 1024
 class Stream:
     """One open TCP connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        made: socket.socket,
+        tally: Tally,
+    ) -> None:
         """Wrap an open connection.
 
         Args:
             reader: Its reader.
             writer: Its writer.
+            made: Its socket, which the tally watches.
+            tally: Where its bytes count.
         """
         self._reader = reader
         self._writer = writer
+        self._made = made
+        self._tally = tally
         self._samples: list[Json] = []
         self._elapsed_ms: Callable[[], float] = lambda: 0.0
 
@@ -69,10 +80,11 @@ class Stream:
 
     def close(self) -> None:
         """Drop the connection at once; nothing that is still unsent is waited for."""
+        self._tally.settle(self._made)
         self._writer.transport.abort()
 
 
-async def connect(address: str, port: int) -> Stream:
+async def connect(address: str, port: int, tally: Tally) -> Stream:
     """A connection to an address that the policy has let pass.
 
     Its receive buffer is small, so that a server cannot put much more on the host's line than
@@ -81,6 +93,7 @@ async def connect(address: str, port: int) -> Stream:
     Args:
         address: One IP address, never a name.
         port: 1 to 65535.
+        tally: Where its bytes count, those of a failure too.
 
     Raises:
         OSError: It cannot be made.
@@ -89,9 +102,11 @@ async def connect(address: str, port: int) -> Stream:
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        tally.watch(made)
         await asyncio.get_running_loop().sock_connect(made, (address, port))
         reader, writer = await asyncio.open_connection(sock=made, limit=_READ_BYTES)
     except BaseException:
+        tally.settle(made)
         made.close()
         raise
-    return Stream(reader, writer)
+    return Stream(reader, writer, made, tally)

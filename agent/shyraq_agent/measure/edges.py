@@ -22,6 +22,7 @@ from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.limits import Limits
+from shyraq_agent.meter import Tally
 
 Family = Literal["ipv4", "ipv6"]
 
@@ -76,6 +77,8 @@ class Edges:
     limits: Limits = field(default_factory=Limits)
     links: Callable[[], Links] = field(default_factory=lambda: read_links)
     """Called in a thread."""
+    meter: Tally = field(default_factory=Tally)
+    """Where the bytes of a measurement count: each socket and datagram of a probe is told it."""
 
 
 _MAX_OUTSTANDING: Final = 16

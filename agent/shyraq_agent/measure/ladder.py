@@ -136,7 +136,7 @@ async def _hello(
     """Connect and ServerHello, two steps."""
 
     async def open_it(_notes: Notes) -> Stream:
-        return await connect(address, rung.port)
+        return await connect(address, rung.port, edges.meter)
 
     limit_ms = edges.limits.ladder_ms / 2
     stream = await record.attempt("connect", open_it, limit_ms=limit_ms, about=about)

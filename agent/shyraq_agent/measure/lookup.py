@@ -30,6 +30,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from shyraq_agent.measure.classify import StepFailed
+from shyraq_agent.measure.connect import Stream, connect
 from shyraq_agent.measure.edges import Edges, Resolver, SystemResolver
 from shyraq_agent.measure.step import Notes
 from shyraq_wire.report import Json
@@ -110,7 +111,9 @@ async def look_up_over_udp(
     with socket.socket(_FAMILIES[":" in resolver.address], socket.SOCK_DGRAM) as udp:
         udp.setblocking(False)
         udp.connect((resolver.address, resolver.port))
-        await asyncio.get_running_loop().sock_sendall(udp, _encode(question, query_id))
+        message = _encode(question, query_id)
+        await asyncio.get_running_loop().sock_sendall(udp, message)
+        edges.meter.datagram(len(message), resolver.address)
         for _ in range(_MAX_DATAGRAMS):
             try:
                 data = await _receive(udp, until_ms - edges.stopwatch.elapsed_ms())
@@ -120,6 +123,7 @@ async def look_up_over_udp(
                 break  # an ICMP error after the answer takes nothing back
             if data is None:
                 break
+            edges.meter.datagram(len(data), resolver.address)
             now_ms = edges.stopwatch.elapsed_ms()
             reply = decode_reply(data, question, query_id)
             decides = decided is None and reply.id_matches
@@ -145,16 +149,24 @@ async def look_up_over_tcp(
     """
     query_id = edges.rng.getrandbits(16)
     message = _encode(question, query_id)
-    reader, writer = await asyncio.open_connection(resolver.address, resolver.port)
+    stream = await connect(resolver.address, resolver.port, edges.meter)
     try:
-        writer.write(struct.pack("!H", len(message)) + message)
-        (length,) = struct.unpack("!H", await reader.readexactly(2))
-        data = await reader.readexactly(length)
-    except asyncio.IncompleteReadError as error:
-        raise StepFailed("eof_error") from error
+        await stream.write(struct.pack("!H", len(message)) + message)
+        (length,) = struct.unpack("!H", await _read_exactly(stream, 2))
+        data = await _read_exactly(stream, length)
     finally:
-        writer.close()
+        stream.close()
     return _conclude(decode_reply(data, question, query_id), notes)
+
+
+async def _read_exactly(stream: Stream, size_bytes: int) -> bytes:
+    data = b""
+    while len(data) < size_bytes:
+        more = await stream.read(size_bytes - len(data))
+        if not more:
+            raise StepFailed("eof_error")
+        data += more
+    return data
 
 
 async def _receive(udp: socket.socket, wait_ms: float) -> bytes | None:

@@ -79,6 +79,7 @@ async def ask_system(
 
     async def action(notes: Notes) -> Sequence[str]:
         """The step itself."""
+        edges.meter.lookup(host)
         return _no_bogon(await look_up_by_system(host, resolver, notes), edges)
 
     facts = {"hostname": host, "engine": "system", "query": "ANY", **about}
@@ -131,7 +132,7 @@ async def open_stream(
 
     async def action(_notes: Notes) -> Stream:
         """The step itself."""
-        return await connect(address, port)
+        return await connect(address, port, edges.meter)
 
     return await record.attempt("connect", action, limit_ms=edges.limits.connect_ms, about=facts)
 
