@@ -12,6 +12,7 @@ import click
 from shyraq_collector.cli.door import broker_config, ca
 from shyraq_collector.cli.incidents import incidents
 from shyraq_collector.cli.judging import judge, replay
+from shyraq_collector.cli.keeping import backup, restore, window
 from shyraq_collector.cli.nodes import nodes
 from shyraq_collector.cli.options import USAGE, WRONG, config_option, json_option
 from shyraq_collector.cli.query import query
@@ -112,5 +113,8 @@ def check_config(config_path: Path, as_json: bool) -> None:
         click.echo(f"{config_path}: no mistake found; the ledger is {config.ledger_file}")
 
 
-for command in (status, nodes, incidents, query, replay, judge, ca, broker_config):
+for command in (
+    *(status, nodes, incidents, query, replay, judge, ca, broker_config),
+    *(backup, restore, window),
+):
     cli.add_command(command)

@@ -41,14 +41,32 @@ def moment(text: str) -> int:
     Raises:
         click.BadParameter: Any other text.
     """
+    span_ms = _span_ms(text)
+    return _written(text, "an age") if span_ms is None else RealPace().now_ms() - span_ms
+
+
+def moment_to_come(text: str) -> int:
+    """Milliseconds since 1970 from RFC 3339 (UTC where no zone stands), or from now: 90m, 2d.
+
+    Raises:
+        click.BadParameter: Any other text.
+    """
+    span_ms = _span_ms(text)
+    return _written(text, "a span") if span_ms is None else RealPace().now_ms() + span_ms
+
+
+def _span_ms(text: str) -> int | None:
     span = _SPAN.fullmatch(text)
-    if span is not None:
-        age = timedelta(**{_UNITS[span[2]]: int(span[1])})
-        return RealPace().now_ms() - age // timedelta(milliseconds=1)
+    if span is None:
+        return None
+    return timedelta(**{_UNITS[span[2]]: int(span[1])}) // timedelta(milliseconds=1)
+
+
+def _written(text: str, else_due: str) -> int:
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
-        due = "2022-01-05T10:30:00Z or an age such as 90m, 12h, 2d"
+        due = f"2022-01-05T10:30:00Z or {else_due} such as 90m, 12h, 2d"
         raise click.BadParameter(f"{text!r}: due is {due}") from error
     when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     return (when - _EPOCH) // timedelta(milliseconds=1)

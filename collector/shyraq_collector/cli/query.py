@@ -10,11 +10,11 @@ import click
 from shyraq_collector.cli.options import config_option, moment, moment_text, reading
 from shyraq_collector.cli.show import print_csv, print_json_rows, print_table
 from shyraq_collector.facts.verdicts import Verdict
-from shyraq_collector.store import queries
+from shyraq_collector.store import listing, queries
 
 _TABLE_ROWS: Final = 100
 _EVERYTHING: Final = -1
-_MOMENTS: Final = ("started_ms", "received_ms", "at_ms")
+_MOMENTS: Final = ("started_ms", "received_ms", "at_ms", "dated_ms")
 _VERDICT_COLUMNS: Final = (
     "at_ms",
     "node",
@@ -52,7 +52,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def query() -> None:
-    """What was stored: measurements, verdicts."""
+    """What was stored: measurements, verdicts, reports."""
 
 
 @query.command()
@@ -100,6 +100,24 @@ def verdicts(
         chosen = found if count == _EVERYTHING else islice(found, count)
         rows = ([getattr(each, name) for name in _VERDICT_COLUMNS] for each in chosen)
         _print(form, _VERDICT_COLUMNS, rows, hide=("confidence", "layer", "doubt"))
+
+
+@query.command()
+@click.option("--node", help="Only this node.")
+@click.option("--since", "since_ms", type=moment, help="Arrived from here on: moment or age (2h).")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; tables show 100.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@config_option
+def reports(
+    node: str | None, since_ms: int | None, limit: int | None, form: str | None, config_path: Path
+) -> None:
+    """Signed reports, newest first: under which key, by which software and configuration."""
+    with reading(config_path) as (_, connection):
+        rows = listing.reports(
+            connection, node=node, since_ms=since_ms or 0, limit=_limit(form, limit)
+        )
+        _print(form, listing.REPORT_COLUMNS, rows, hide=("epoch", "key_id", "config_sha256"))
 
 
 def _is_wanted(verdict: Verdict, wanted: dict[str, str | None]) -> bool:

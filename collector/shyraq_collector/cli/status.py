@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from shyraq_collector.cli.keeping import window_json
 from shyraq_collector.cli.options import (
     WRONG,
     age_text,
@@ -26,6 +27,7 @@ from shyraq_collector.incidents.codec import encode
 from shyraq_collector.store import queries
 from shyraq_collector.store.findings import View
 from shyraq_collector.store.schema import ledger_id
+from shyraq_collector.store.window import read_window
 
 _OLD_HEARTBEATS: Final = 3
 _OTHER_COUNTS: Final = {
@@ -47,7 +49,8 @@ def status(config_path: Path, as_json: bool) -> int:
         counts = queries.counters(connection)
         open_now = queries.standing(connection)
         ledger = ledger_id(connection)
-    now_ms = RealPace().now_ms()
+        now_ms = RealPace().now_ms()
+        window = read_window(connection, now_ms)
     wrong = _what_is_wrong(view, now_ms, config.heartbeat_s * 1000)
     if as_json:
         print_json(
@@ -59,10 +62,13 @@ def status(config_path: Path, as_json: bool) -> int:
                 "wrong": wrong,
                 "counts": dict(counts),
                 "incidents": [incident.id for incident in open_now],
+                "window": window_json(window),
             }
         )
     else:
         _print(ledger, view, counts, open_now, now_ms)
+        if window is not None:
+            click.echo(f"event window until {moment_text(window.until_ms)}: {window.why}")
         for sentence in wrong:
             click.echo(f"! {sentence}", err=True)
     return WRONG if wrong else 0
