@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,18 @@ from shyraq_collector.disclose.reader import Mark
 from shyraq_collector.disclose.reader import Position as Page
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
-from shyraq_collector.facts.incidents import Entry
+from shyraq_collector.facts.incidents import Entry, Incident, State
 from shyraq_collector.facts.reports import VerifiedReport
-from shyraq_collector.facts.signals import Absence, LadderWord, Reach
+from shyraq_collector.facts.signals import Absence, LadderWord, Reach, TargetWord
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.engine import Engine
+from shyraq_collector.incidents.snapshot import FINGERPRINT
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.store import queries
 from shyraq_collector.store.findings import Findings, Memory, memory
 from shyraq_collector.store.ingest import Kept
+from shyraq_collector.store.judged import without_verdict
 from shyraq_collector.store.schema import open_reader
 from shyraq_wire.chain import Position
 from shyraq_wire.codec import pack, unpack
@@ -80,6 +83,10 @@ class Ears:
     def absent(self, absence: Absence) -> None:
         """An absence."""
         self.told.append((absence.reason, absence.begin))
+
+    def verdict(self, word: TargetWord) -> None:
+        """A verdict."""
+        self.told.append(word)
 
     def ladder(self, word: LadderWord) -> None:
         """What the node could reach."""
@@ -536,21 +543,22 @@ class SlowEngine(Engine):
 class Ticks:
     """Judging with a clock that the test turns, on a real ledger."""
 
-    def __init__(self, ledger: StoredLedger, *, left: Memory | None = None) -> None:
+    def __init__(
+        self,
+        ledger: StoredLedger,
+        *,
+        left: Memory | None = None,
+        standing: Sequence[Incident] = (),
+    ) -> None:
         """Join engine, desk and eyes.
 
         Args:
             ledger: Where findings go.
             left: What a run before left behind.
+            standing: Incidents it has left open.
         """
         self.pace, self.saved = FakePace(), list[Findings]()
         self.stopwatch = FakeStopwatch()
-        self.engine = SlowEngine(
-            self.stopwatch,
-            pace=Thresholds(),
-            placements=ledger.registry.placements(NOW_MS),
-            cadence_s=60,
-        )
         self.desk = Desk(Judge(Policy()), placement_of=placement, stored_after=lambda _: iter(()))
         self.connected = True
         eyes = Eyes(
@@ -566,7 +574,7 @@ class Ticks:
         )
         eyes.on_connected()
         self.judging = Judging(
-            engine=self.engine,
+            make_engine=lambda: self._make_engine(ledger),
             desk=self.desk,
             eyes=eyes,
             pace=self.pace,
@@ -577,10 +585,21 @@ class Ticks:
             ),
             save=self._save,
             memory=left,
+            standing=standing,
+            without_verdict=partial(without_verdict, ledger.connection),
         )
 
     async def _save(self, findings: Findings) -> None:
         self.saved.append(findings)
+
+    def _make_engine(self, ledger: StoredLedger) -> SlowEngine:
+        self.engine = SlowEngine(
+            self.stopwatch,
+            pace=Thresholds(),
+            placements=ledger.registry.placements(NOW_MS),
+            cadence_s=60,
+        )
+        return self.engine
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Ticks"]:
@@ -659,17 +678,44 @@ async def test_the_view_says_why_nothing_is_judged(ledger: StoredLedger) -> None
     assert holds[-2:] == [None, "hold"]
 
 
-async def test_a_snapshot_of_another_version_is_not_guessed_at(
-    ledger: StoredLedger, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("snapshot", [b'{"version": 0}', b"[", b"{}", b'{"fields": "%s"}'])
+async def test_a_snapshot_of_other_fields_is_not_guessed_at(
+    ledger: StoredLedger, caplog: pytest.LogCaptureFixture, snapshot: bytes
 ) -> None:
-    """The engine begins with an empty memory, and the log says so."""
-    old = Memory(cursor=5, ticked_ms=NOW_MS - HEARTBEAT_MS, snapshot=b'{"version": 0}')
+    """The engine begins with an empty memory, and the log says so; right fields may be damaged."""
+    snapshot = snapshot.replace(b"%s", FINGERPRINT.encode())
+    old = Memory(cursor=5, ticked_ms=NOW_MS - HEARTBEAT_MS, snapshot=snapshot)
     ticks = Ticks(ledger, left=old)
     assert ticks.judging.cursor == 5
     assert "event=snapshot-refused" in caplog.text
     async with ticks.running():
         await ticks.beat(1)
     assert ticks.saved[-1].cursor == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "settled"),
+    [("suspected", "dismissed"), ("partial_restore", "closed"), ("restored", "closed")],
+)
+async def test_what_a_lost_memory_left_open_is_settled_once(
+    ledger: StoredLedger, state: State, settled: State
+) -> None:
+    """One entry says that observation was interrupted, and when; no return is made up."""
+    left_open = incident(entry(0, "suspected"), entry(1, state))
+    commit(ledger, findings(entries=left_open.history, incidents=(left_open,)))
+    old = Memory(cursor=5, ticked_ms=NOW_MS - HEARTBEAT_MS, snapshot=b"{}")
+    ticks = Ticks(ledger, left=old, standing=queries.standing(ledger.connection))
+    async with ticks.running():
+        await ticks.beat(2)
+    assert [len(each.entries) for each in ticks.saved] == [1, 0]
+    commit(ledger, *ticks.saved)
+    told = queries.incident(ledger.connection, left_open.id)
+    assert told is not None
+    assert (told.state, told.restored_at) == (settled, left_open.restored_at)
+    assert told.history[:-1] == left_open.history
+    assert told.history[-1].at == NOW_MS / 1000 - 60
+    assert "observation was interrupted" in told.history[-1].note
+    assert queries.standing(ledger.connection) == []
 
 
 def test_the_public_reads_what_was_committed(ledger: StoredLedger) -> None:

@@ -1,5 +1,7 @@
 """The engine end to end: silences of a small country in, timelines out."""
 
+import contextlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -222,11 +224,24 @@ def test_a_crash_changes_nothing(every: int) -> None:
     assert crashing.engine.snapshot() == steady.engine.snapshot()
 
 
-def test_a_snapshot_of_another_version_is_refused() -> None:
+@pytest.mark.parametrize("snapshot", [b'{"fields":"0"}', b"[]", b"\xff"])
+def test_a_snapshot_of_other_fields_is_refused(snapshot: bytes) -> None:
     """What cannot be understood is not guessed at."""
-    engine = Engine(pace=Pace())
-    with pytest.raises(ValueError, match="version"):
-        engine.restore(b'{"version":0}')
+    with pytest.raises(ValueError, match=r"fields|decode"):
+        Engine(pace=Pace()).restore(snapshot)
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    """The right fingerprint over a part that is gone, or of another form, is no reason to die."""
+    whole = json.loads(Engine(pace=Pace()).snapshot())
+    for name in whole.keys() - {"fields"}:
+        for damaged in (
+            {key: value for key, value in whole.items() if key != name},
+            {**whole, name: [[0]]},
+        ):
+            engine = Engine(pace=Pace())
+            with contextlib.suppress(ValueError):
+                engine.restore(json.dumps(damaged).encode())
 
 
 def regional_cut(play: Play) -> tuple[float, float]:
@@ -292,7 +307,6 @@ def say(play: Play, isp: str, state: str, target: str = "news.example") -> None:
                 node=placement.node,
                 target=target,
                 at=play.now,
-                known_at=play.now,
                 state="ok" if placement.isp != isp else state,  # type: ignore[arg-type]
             )
             play.engine.verdict(word)

@@ -3,17 +3,24 @@
 At each absolute multiple of the heartbeat:
 
 1. If our own side stumbled since the last tick, the engine is told first (`eyes`).
-2. The engine judges up to the watermark; the judge's verdicts since the last tick are taken.
-3. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together. A tick
+2. The judge's verdicts since the last tick are taken, in the order of what was measured, and the
+   engine is told of each measurement once.
+3. The engine judges up to the watermark.
+4. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together. A tick
    that says nothing may do without a snapshot: with thousands of nodes writing one takes a good
    part of a second, and is done so seldom that it costs a hundredth of the time.
 
 Between ticks, what a commit stored is given to engine and judge at once, in order. After a restart
-the engine takes over the last snapshot and is given the frames behind the cursor; the time in
-between is a stumble like any other. A snapshot of another version is not guessed at: the engine
-begins with an empty memory, and says so in the log.
+the engine takes over the last snapshot and is given the frames behind the cursor and the verdicts
+of later ticks; the time in between is a stumble like any other. What the warmed judge says a second
+time stands in the ledger already, and is not told again.
+
+A snapshot of other fields is not guessed at: the engine begins with an empty memory, and says so in
+the log. Incidents that the ledger leaves open and the memory does not know are settled at the first
+tick: observation was interrupted.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,11 +28,13 @@ from typing import Final
 
 from shyraq_collector.app.desk import Desk
 from shyraq_collector.app.eyes import Eyes
-from shyraq_collector.app.words import tell
+from shyraq_collector.app.words import tell, tell_verdict
 from shyraq_collector.clock import Pace, Stopwatch
 from shyraq_collector.facts.fleet import Placement
-from shyraq_collector.facts.incidents import Entry
+from shyraq_collector.facts.incidents import Entry, Incident
+from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.engine import Engine
+from shyraq_collector.incidents.interrupted import settle
 from shyraq_collector.store.findings import Findings, Hold, Memory, View
 from shyraq_collector.store.ingest import Kept
 
@@ -54,7 +63,7 @@ class Judging:
     def __init__(
         self,
         *,
-        engine: Engine,
+        make_engine: Callable[[], Engine],
         desk: Desk,
         eyes: Eyes,
         pace: Pace,
@@ -63,11 +72,13 @@ class Judging:
         own_state: Callable[[], OwnState],
         save: Callable[[Findings], Awaitable[None]],
         memory: Memory | None,
+        standing: Iterable[Incident] = (),
+        without_verdict: Callable[[Sequence[Verdict]], list[Verdict]] = list,
     ) -> None:
         """Join the parts and take over the memory of the run before.
 
         Args:
-            engine: New, with today's placements.
+            make_engine: A new one, with today's placements.
             desk: The judge's.
             eyes: Our own stumbles, and the watermark.
             pace: When ticks are due.
@@ -76,8 +87,10 @@ class Judging:
             own_state: Asked at each tick, for the view.
             save: Commits what one tick found.
             memory: What the last tick left behind; None at the first start.
+            standing: Incidents that the ledger has not settled.
+            without_verdict: Which of some verdicts are the first on their measurement, as far as
+                the ledger knows; called in a thread.
         """
-        self._engine = engine
         self._desk = desk
         self._eyes = eyes
         self._pace = pace
@@ -88,13 +101,13 @@ class Judging:
         self._save = save
         self._started_ms = pace.now_ms()
         self._last_tick_ms = self._started_ms if memory is None else memory.ticked_ms
+        self._seen_until_ms = self._last_tick_ms
         self._is_first_run = memory is None
         self._cursor = 0 if memory is None else memory.cursor
-        if memory is not None:
-            try:
-                engine.restore(memory.snapshot)
-            except ValueError as error:
-                _log.warning("event=snapshot-refused remedy=empty-memory error=%s", error)
+        self._engine = _remember(make_engine, memory)
+        known = {incident.id for incident in self._engine.incidents()}
+        self._lost = [incident for incident in standing if incident.id not in known]
+        self._without_verdict = without_verdict
 
     @property
     def cursor(self) -> int:
@@ -111,6 +124,11 @@ class Judging:
         for each in kept:
             tell(self._engine, each)
             self._cursor = each.no
+
+    def catch_up_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Verdicts of ticks that left no snapshot, in the order in which they were committed."""
+        for verdict in verdicts:
+            tell_verdict(self._engine, verdict)
 
     def place(self, placement: Placement) -> None:
         """A node is new, or has moved."""
@@ -140,23 +158,41 @@ class Judging:
         if stumbled_ms is not None:
             self._engine.hold(at_ms / 1000, since=stumbled_ms / 1000)
         watermark_ms = self._eyes.watermark_ms()
+        verdicts = await self._desk.verdicts(watermark_ms)
+        for verdict in await self._first_verdicts(verdicts):
+            tell_verdict(self._engine, verdict)
+        # From here to the snapshot nothing may wait: what is told in between is behind the cursor.
         entries = self._engine.tick(at_ms / 1000, watermark=watermark_ms / 1000)
-        cursor, snapshot = self._cursor, self._snapshot(entries)
-        view = self._view(at_ms, min(at_ms, watermark_ms))
         touched = {entry.incident for entry in entries}
         incidents = [each for each in self._engine.incidents() if each.id in touched]
-        self._last_tick_ms = at_ms
-        await self._save(
-            Findings(
-                at_ms=at_ms,
-                cursor=cursor,
-                snapshot=snapshot,
-                entries=entries,
-                incidents=incidents,
-                verdicts=await self._desk.verdicts(watermark_ms),
-                view=view,
-            )
+        settled = self._settle_lost(at_ms)
+        findings = Findings(
+            at_ms=at_ms,
+            cursor=self._cursor,
+            snapshot=self._snapshot(entries),
+            entries=[*entries, *(incident.history[-1] for incident in settled)],
+            incidents=[*incidents, *settled],
+            verdicts=verdicts,
+            view=self._view(at_ms, min(at_ms, watermark_ms)),
         )
+        self._last_tick_ms = at_ms
+        await self._save(findings)
+
+    async def _first_verdicts(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
+        """Those that the engine has not been told of, in the order of what was measured."""
+        old = [each for each in verdicts if each.at_ms < self._started_ms]
+        new = [each for each in verdicts if each.at_ms >= self._started_ms]
+        if old:
+            new += await asyncio.to_thread(self._without_verdict, old)
+        return sorted(new, key=lambda each: (each.at_ms, each.node, each.target))
+
+    def _settle_lost(self, at_ms: int) -> list[Incident]:
+        """Incidents of a memory that is lost, with their last entry; once."""
+        lost, self._lost = self._lost, []
+        return [
+            settle(incident, seen_until=self._seen_until_ms / 1000, published_at=at_ms / 1000)
+            for incident in lost
+        ]
 
     def _snapshot(self, entries: Sequence[Entry]) -> bytes | None:
         """The engine's memory, when something was said or it is due again."""
@@ -192,3 +228,16 @@ class Judging:
         if health.held_until > at_ms / 1000 or not own.broker_connected:
             return "hold"
         return None
+
+
+def _remember(make_engine: Callable[[], Engine], memory: Memory | None) -> Engine:
+    """An engine with the memory of the run before, or with none where it cannot be read."""
+    engine = make_engine()
+    if memory is None:
+        return engine
+    try:
+        engine.restore(memory.snapshot)
+    except ValueError as error:
+        _log.warning("event=snapshot-refused remedy=empty-memory error=%s", error)
+        return make_engine()
+    return engine

@@ -37,9 +37,11 @@ from shyraq_collector.disclose.places import Country
 from shyraq_collector.facts.reports import Message
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.registry import Registry
+from shyraq_collector.store import queries
 from shyraq_collector.store.findings import Findings, memory, save
 from shyraq_collector.store.history import frames
 from shyraq_collector.store.ingest import Kept
+from shyraq_collector.store.judged import judged_after, without_verdict
 from shyraq_collector.store.schema import ledger_id
 from shyraq_collector.store.writer import CommitPoint, Writer
 from shyraq_wire.topics import CANARY, every_node
@@ -135,6 +137,10 @@ class Rooms:
         after = self._judging.cursor
         for kept in await asyncio.to_thread(lambda: list(self._stored(after=after))):
             self._judging.catch_up((kept,))
+        if self._memory is not None:
+            self._judging.catch_up_verdicts(
+                judged_after(self._history_reader, self._memory.ticked_ms)
+            )
         since_ms = self._pace.now_ms() - WARM_MS
         await asyncio.to_thread(
             lambda: self._desk.warm(self._stored(since_ms=since_ms, newest=WARM_FRAMES))
@@ -192,7 +198,7 @@ class Rooms:
     def _make_judging(self) -> Judging:
         config = self._config
         return Judging(
-            engine=make_engine(config, self._fleet.placements.values()),
+            make_engine=lambda: make_engine(config, self._fleet.placements.values()),
             desk=self._desk,
             eyes=self._eyes,
             pace=self._pace,
@@ -206,6 +212,8 @@ class Rooms:
             ),
             save=self._save,
             memory=self._memory,
+            standing=queries.standing(self._history_reader),
+            without_verdict=lambda said: without_verdict(self._history_reader, said),
         )
 
     async def _save(self, findings: Findings) -> None:

@@ -9,6 +9,8 @@ A back-filled full ladder is also boiled down to what the node could reach: ever
 country, only a white list, nowhere. That is evidence for the cause of a silence; a live one is
 not, for who is heard reaches everything again and would outshout what the silence was.
 
+A verdict is a word on one target. Whether it is evidence, and of what, is the engine's business.
+
 Announced absences come from live reports only: who has announced a pause hours ago and is heard
 now is not absent.
 """
@@ -18,7 +20,14 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias, get_args
 
 from shyraq_collector.facts.fleet import Instant, NodeId
-from shyraq_collector.facts.signals import Absence, AbsenceReason, LadderWord, Reach
+from shyraq_collector.facts.signals import (
+    Absence,
+    AbsenceReason,
+    LadderWord,
+    Reach,
+    TargetWord,
+)
+from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.store.ingest import Kept
 from shyraq_wire.report import EventKind, Json, Report, Tier
 
@@ -61,6 +70,10 @@ class Listener(Protocol):
         """What the node could reach."""
         ...
 
+    def verdict(self, word: TargetWord) -> None:
+        """A verdict on a target."""
+        ...
+
 
 def tell(engine: Listener, kept: Kept) -> None:
     """Give the engine what one stored report says."""
@@ -82,6 +95,20 @@ def tell(engine: Listener, kept: Kept) -> None:
     reached = has_reached_us(tiers)
     if not kept.live and reached is not None:
         engine.word(node, at_s, received_s, up=reached)
+
+
+def tell_verdict(engine: Listener, verdict: Verdict) -> None:
+    """Give the engine what the judge says of one measurement."""
+    if engine.knows(verdict.node):
+        engine.verdict(
+            TargetWord(
+                node=verdict.node,
+                target=verdict.target,
+                at=verdict.at_ms / 1000,
+                state=verdict.state,
+                rule=verdict.rule,
+            )
+        )
 
 
 Climbed: TypeAlias = Mapping[Tier, bool]

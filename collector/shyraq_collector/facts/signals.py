@@ -1,7 +1,8 @@
 """What the engine is told, besides plain arrivals: absences, ladders, target words, quality.
 
-Every value carries two instants: `at`, when it was true on the node's side, and `known_at`, when
-the collector could first have known it. The engine never uses a word before its `known_at`.
+Every value carries `at`, when it was true on the node's side; where it may be told long after, it
+carries `known_at` too, when the collector could first have known it. The engine is told nothing
+before it could be known.
 
 Not here: live arrivals and up/down words. They come by the million and are plain method calls
 (`Engine.heard`, `Engine.word`), not objects.
@@ -73,7 +74,6 @@ class TargetWord:
         node: Whose measurement it was.
         target: Name of the target.
         at: When the measurement finished, in POSIX seconds.
-        known_at: When the verdict was reached.
         state: The verdict's word. down (the control fails too) and unknown are never evidence.
         rule: Id of the rule that gave it.
     """
@@ -81,7 +81,6 @@ class TargetWord:
     node: NodeId
     target: str
     at: Instant
-    known_at: Instant
     state: TargetState
     rule: str = ""
 

@@ -7,7 +7,8 @@
 `targets`    blocking and throttling, from verdicts and quality
 `explain`    why: lines, test, score against time, as text and picture
 `now`        every group as it stands
-`codec`, `snapshot`  the memory as bytes
+`codec`, `shape`, `snapshot`  the memory as bytes, and what makes it readable again
+`interrupted`  what is said of incidents whose memory was lost
 `cause`      what is proven of the cause, and when back-fill may revise it
 `fault`      our own faults, told as such
 `tracker`    one country, judged at each tick: findings become cases, cases move on

@@ -10,7 +10,16 @@ from typing import Final, Literal, TypeAlias
 from shyraq_collector.facts.incidents import State
 
 Event: TypeAlias = Literal[
-    "confirm", "dismiss", "change", "partial", "worsen", "restore", "recut", "close", "revise"
+    "confirm",
+    "dismiss",
+    "change",
+    "partial",
+    "worsen",
+    "restore",
+    "recut",
+    "close",
+    "revise",
+    "interrupt",
 ]
 
 EVENTS: Final[dict[Event, str]] = {
@@ -23,6 +32,7 @@ EVENTS: Final[dict[Event, str]] = {
     "recut": "a new cut of the same scope was confirmed before closing",
     "close": "24 hours after restoration",
     "revise": "back-fill, an outside source or a second look changed what is known of the past",
+    "interrupt": "our memory of it was lost: what became of it is not known, and never will be",
 }
 
 STATES: Final[dict[State, str]] = {
@@ -32,7 +42,7 @@ STATES: Final[dict[State, str]] = {
     "partial_restore": "some of it is back",
     "restored": "all of it is back; the level is printed",
     "reopened": "cut again before closing: the same incident",
-    "closed": "over",
+    "closed": "over, or our observation of it is",
     "dismissed": "a suspicion that came to nothing",
 }
 
@@ -40,25 +50,31 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     ("suspected", "confirm"): "confirmed",
     ("suspected", "dismiss"): "dismissed",
     ("suspected", "revise"): "suspected",
+    ("suspected", "interrupt"): "dismissed",
     ("confirmed", "change"): "ongoing",
     ("confirmed", "partial"): "partial_restore",
     ("confirmed", "restore"): "restored",
     ("confirmed", "revise"): "confirmed",
+    ("confirmed", "interrupt"): "closed",
     ("ongoing", "change"): "ongoing",
     ("ongoing", "partial"): "partial_restore",
     ("ongoing", "restore"): "restored",
     ("ongoing", "revise"): "ongoing",
+    ("ongoing", "interrupt"): "closed",
     ("partial_restore", "change"): "partial_restore",
     ("partial_restore", "worsen"): "ongoing",
     ("partial_restore", "restore"): "restored",
     ("partial_restore", "revise"): "partial_restore",
+    ("partial_restore", "interrupt"): "closed",
     ("restored", "recut"): "reopened",
     ("restored", "close"): "closed",
     ("restored", "revise"): "restored",
+    ("restored", "interrupt"): "closed",
     ("reopened", "change"): "ongoing",
     ("reopened", "partial"): "partial_restore",
     ("reopened", "restore"): "restored",
     ("reopened", "revise"): "reopened",
+    ("reopened", "interrupt"): "closed",
     ("closed", "revise"): "closed",
 }
 

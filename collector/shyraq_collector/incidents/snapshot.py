@@ -2,13 +2,14 @@
 
 Kept: per line its habit, drop record and state; per group its quiet record; health; every case with
 its timeline. Not kept: what the registry knows (placements) and what follows from the rest (counts,
-wheel). A snapshot of another version is refused, never guessed at.
+wheel). A snapshot whose fields are not today's is refused, never guessed at: each bears the
+fingerprint of the fields it was written from (see `shape`), and nobody has to raise a number.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.health import Health
@@ -19,15 +20,26 @@ from shyraq_collector.correlate.target import QualityBook, TargetBook
 from shyraq_collector.facts.fleet import LineKey
 from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.codec import Find, decode, encode
+from shyraq_collector.incidents.shape import fingerprint
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
 
-VERSION = 4
 PLACED = frozenset({"key", "watcher", "nodes", "groups"})
 KEPT = tuple(field.name for field in fields(Line) if field.name not in PLACED)
 OF_WATCH = ("newest", "gaps", "leash_s", "stumbles")
 OF_GROUP = ("share_s", "square_s", "hush_s", "hush_share_s", "hush_square_s")
 OF_COUNTRY = ("beat_s", "margin_s", "changed", "pooled_at")
+
+FINGERPRINT: Final = fingerprint(
+    (Health, Pooled, Line, list[Case], TargetBook, QualityBook),
+    {
+        "of line": KEPT,
+        "of watch": OF_WATCH,
+        "of group": OF_GROUP,
+        "of country": OF_COUNTRY,
+    },
+)
+"""Of everything that a snapshot holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ def freeze(parts: Parts) -> bytes:
     """The memory as JSON bytes."""
     roster = parts.roster
     memory = {
-        "version": VERSION,
+        "fields": FINGERPRINT,
         "wheel_at": roster.wheel_at,
         "spools": roster.spools,
         "health": encode(parts.health),
@@ -81,11 +93,19 @@ def thaw(data: bytes, parts: Parts) -> None:
     """Fill a new engine's parts from a snapshot.
 
     Raises:
-        ValueError: Not a snapshot of this version.
+        ValueError: Not a snapshot, or one of other fields. The parts may be filled half: they are
+            of no use any more.
     """
     memory = json.loads(data)
-    if not isinstance(memory, dict) or memory.get("version") != VERSION:
-        raise ValueError(f"not a snapshot of version {VERSION}")
+    if not isinstance(memory, dict) or memory.get("fields") != FINGERPRINT:
+        raise ValueError(f"not a snapshot of the fields that this version has ({FINGERPRINT})")
+    try:
+        _fill(parts, memory)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"a damaged snapshot: {error!r}") from error
+
+
+def _fill(parts: Parts, memory: dict[str, Any]) -> None:
     roster = parts.roster
     find = _finder(roster)
     _to_watch(roster, memory)
