@@ -122,12 +122,15 @@ def test_stored_bytes_are_counted_by_day() -> None:
 # -- receipts --------------------------------------------------------------------------------------
 
 
+_TOO_OFTEN = 1_000
+
+
 class Outlet:
     """Takes receipts when the test lets it, in memory."""
 
     def __init__(self) -> None:
         """Connected, and quick."""
-        self.is_open, self.failing = asyncio.Event(), False
+        self.is_open, self.failing, self.failures = asyncio.Event(), False, 0
         self.is_open.set()
         self.sent: list[tuple[str, Receipt, bool]] = []
 
@@ -138,7 +141,9 @@ class Outlet:
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Keep what was published."""
         if self.failing:
-            self.is_open.clear()
+            self.failures += 1
+            if self.failures == _TOO_OFTEN:
+                self.failing = False  # else nothing else would ever run again, this test neither
             raise PeerError("lost")
         kind, body = open_frame(unpack(payload), KEY.public_key().public_bytes_raw())
         assert kind == RECEIPT_TYPE
@@ -157,9 +162,9 @@ def content(hi: int) -> ReceiptContent:
 
 
 @contextlib.asynccontextmanager
-async def publishing(outlet: Outlet) -> AsyncIterator[Receipts]:
+async def publishing(outlet: Outlet, pace: FakePace | None = None) -> AsyncIterator[Receipts]:
     """Receipts, on their way."""
-    receipts = Receipts(key=KEY, ledger=LEDGER, pace=FakePace(), outlet=outlet)
+    receipts = Receipts(key=KEY, ledger=LEDGER, pace=pace or FakePace(), outlet=outlet)
     task = asyncio.ensure_future(receipts.run())
     try:
         yield receipts
@@ -210,16 +215,30 @@ async def test_the_newest_word_replaces_what_has_not_left() -> None:
 
 async def test_a_receipt_that_broke_off_stays_due() -> None:
     """It is published on the next connection, unless a newer one is due by then."""
-    outlet, node = Outlet(), NodeId("node-0001")
+    outlet, node, pace = Outlet(), NodeId("node-0001"), FakePace()
     outlet.failing = True
-    async with publishing(outlet) as receipts:
+    async with publishing(outlet, pace) as receipts:
         receipts.tell({node: (content(3),)})
-        await until(lambda: not outlet.is_open.is_set())
+        await until(lambda: outlet.failures > 0)
         assert len(receipts) == 1
         outlet.failing = False
-        outlet.is_open.set()
+        await settle()
+        pace.advance(1_000)
         await until(lambda: len(receipts) == 0)
     assert [receipt.epochs for _, receipt, _ in outlet.sent] == [content(3).epochs]
+
+
+async def test_failures_that_come_at_once_are_paced() -> None:
+    """A connection that has just ended refuses without waiting: everything else must still run."""
+    outlet, node, pace = Outlet(), NodeId("node-0001"), FakePace()
+    outlet.failing = True
+    async with publishing(outlet, pace) as receipts:
+        receipts.tell({node: (content(3),)})
+        for tried in range(1, 4):
+            await until(lambda tried=tried: outlet.failures >= tried)  # type: ignore[misc]
+            await settle()
+            assert outlet.failures == tried
+            pace.advance(1_000)
 
 
 # -- connection and door ---------------------------------------------------------------------------

@@ -179,6 +179,11 @@ class Connection:
         if (refusal := answer.result()) is not None:
             raise PeerError(f"the broker refuses a message on {topic}: {refusal}")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing can be published any more."""
+        return self._client._disconnected.done()  # noqa: SLF001
+
     async def ended(self) -> None:
         """Wait for the end of the connection.
 

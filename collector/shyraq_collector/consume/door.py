@@ -75,9 +75,14 @@ class Door:
         Raises:
             PeerError: There is no connection, it broke, or the broker refuses or keeps silent.
         """
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise ConnectionLost("the broker is not connected")
-        await self._connection.publish(topic, payload, retain=retain)
+        try:
+            await connection.publish(topic, payload, retain=retain)
+        finally:
+            if connection is self._connection and connection.has_ended:
+                self._stands.clear()  # seen here before `run` had its turn
 
     async def run(self) -> None:
         """Stay connected until cancelled.

@@ -4,7 +4,8 @@
    that a slow broker costs freshness, never memory.
 2. It is dated and signed when its turn comes, and published with QoS 1; a node's last one is
    retained.
-3. When the connection breaks, what was not acknowledged stays due for the next connection.
+3. When the connection breaks, or the broker refuses, what was not acknowledged stays due and is
+   tried again after a pause: a failure that comes at once must never keep the event loop.
 
 What this module does not do: decide what a receipt says (`store.told`).
 """
@@ -29,6 +30,9 @@ from shyraq_wire.topics import NodeId, node_topic
 
 _PUBLISHERS: Final = 16
 """Receipts on their way at once: the broker's PUBACK takes a round trip each."""
+
+_PAUSE_MS: Final = 1_000
+"""Before another attempt after a failure, on the pace."""
 
 
 class Outlet(Protocol):
@@ -82,7 +86,7 @@ class Receipts:
 
     def __len__(self) -> int:
         """Nodes that wait for a receipt."""
-        return len(self._due) + len(self._busy)
+        return len(self._due.keys() | self._busy)
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -103,6 +107,7 @@ class Receipts:
                 await self._publish(node, contents)
             except PeerError:
                 self._due.setdefault(node, contents)
+                await self._pace.sleep_ms(_PAUSE_MS)
             finally:
                 self._busy.discard(node)
                 self._some_due.set()
