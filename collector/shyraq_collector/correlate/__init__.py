@@ -1,6 +1,7 @@
 """From arrivals to scores: who is silent against their own habit, and is it more than chance?
 
 `pace`      every time threshold, as one frozen value
+`habit`     how far a habit learned from a few gaps may be trusted
 `line`      one line: its learned habit, its drop rate, what it is worth as evidence
 `country`   the lines of one country, and what is usual among them
 `roster`    all lines: arrivals in, transitions up → missing → absent out

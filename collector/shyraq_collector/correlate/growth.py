@@ -9,8 +9,8 @@ from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import WINDOW_PRICE_NATS, edge_score
 from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, SUSPECT_NATS
 from shyraq_collector.correlate.lattice import LINES_MIN
-from shyraq_collector.correlate.level import PRIOR_SPREAD, log_tail
-from shyraq_collector.correlate.line import PRIOR_SHARE, Line
+from shyraq_collector.correlate.level import PRIOR_SPREAD, log_tail, usual_share
+from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.scope import Box, best_box, count_cells, name_scope
 from shyraq_collector.facts.fleet import Instant
@@ -39,7 +39,7 @@ def set_score(country: Country, fallen: Sequence[Line], up: int, now: Instant, p
     window_s = max(falls) - min(falls) + min(WINDOW_PRICE_NATS) * country.beat_s
     chances = [line.innocent(now, window_s, country.pooled, pace) for line in fallen]
     edge = edge_score(chances, up)
-    level = -log_tail(len(fallen), len(fallen) + up, PRIOR_SHARE[0], PRIOR_SPREAD)
+    level = -log_tail(len(fallen), len(fallen) + up, usual_share(country), PRIOR_SPREAD)
     return max(edge, level)
 
 

@@ -53,7 +53,7 @@ def level_findings(
         eligible = group.up + len(lines)
         if not enough_down(country, len(lines), group.up):
             continue
-        mean, spread = _habit(group, eligible, quiet_s, pace)
+        mean, spread = _habit(group, eligible, quiet_s, usual_share(country), pace)
         found.append(
             Finding(
                 key=group.key,
@@ -114,11 +114,18 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def _habit(group: Group, eligible: int, quiet_s: float, pace: Pace) -> tuple[float, float]:
+def usual_share(country: Country) -> float:
+    """Share of lines that is down in a country of which nothing but its habits is known."""
+    return PRIOR_SHARE[0] + country.pooled.overrun
+
+
+def _habit(
+    group: Group, eligible: int, quiet_s: float, usual: float, pace: Pace
+) -> tuple[float, float]:
     """Mean and over-dispersion of the group's quiet weeks, drawn towards the prior."""
     prior_s = PRIOR_DAYS * pace.day_s
     weight = quiet_s / (quiet_s + prior_s)
-    mean = (group.share_s + PRIOR_SHARE[0] * prior_s) / (quiet_s + prior_s)
+    mean = (group.share_s + usual * prior_s) / (quiet_s + prior_s)
     spread = PRIOR_SPREAD
     if quiet_s > 0 and eligible > 1 and group.share_s > 0:
         own = group.share_s / quiet_s

@@ -7,6 +7,11 @@ Nothing else knows whether a line beats each minute, five times an hour or once 
 from the newest word to the moment the next was *known*, so a node that always delivers late simply
 has a longer leash.
 
+What the habit is worth. A few irregular gaps say little of the longest that may come. From their
+spread and their number follows the chance that the next gap outlasts the leash by itself (see
+`habit`; nought where words are regular). It is part of the prior of the drop rate, so a line is
+trusted as its own record grows, and one with a regular beat at once.
+
 Drop rate. Three bands (overdue by 0, 1 and 3 steps, a step being the leash) each keep a count of
 entries and the time spent inside, over a memory of 28 days, with a gamma prior worth one day. The
 chance that an innocent line is silent now, having fallen within the last w seconds, is at most
@@ -21,6 +26,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from shyraq_collector.correlate.habit import overrun
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant, LineKey
 
@@ -66,6 +72,7 @@ class Line:
         recent: Gaps collected since the habit was last learned.
         wanted: How many to collect before learning.
         learned: A habit is known, from arrivals or as a prior.
+        overruns: For each band, the chance that an innocent gap reaches it.
         counts: Entries into each band, decayed.
         silent_s: Time spent in each band, decayed.
         observed_s: Time watched, decayed; `observed_to`: until when.
@@ -102,6 +109,7 @@ class Line:
     recent: list[float] = field(default_factory=list)
     wanted: int = GAPS_NEEDED
     learned: bool = False
+    overruns: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     counts: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     silent_s: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     observed_s: float = 0.0
@@ -134,11 +142,17 @@ class Line:
         self.tiny_s = 0.1 * median
         self.learned = True
         self.wanted = GAPS_LEARNED
+        reaches = [(1.0 + steps) * self.leash_s / median for steps in BANDS]
+        self.overruns = [overrun(reach, gaps[-2] / gaps[1], len(gaps)) for reach in reaches]
 
     @property
     def logs_changes(self) -> bool:
         """Whether its words come only when its state changes, as in a log of connections."""
         return self.explicit and self.repeats <= self.changes
+
+    def overrun_share(self, band: int) -> float:
+        """Share of time in which the line is that late by habit; a panel's words come on time."""
+        return 0.0 if self.explicit else self.overruns[band]
 
     def observe(self, until: Instant, pace: Pace) -> None:
         """Let quiet time count: decay the memory and add the time since the last call."""
@@ -192,11 +206,12 @@ class Line:
         for band, steps in enumerate(BANDS):
             if overdue < steps * step:
                 break
-            rate = (pooled.rate[band] * prior_s + self.counts[band]) / (prior_s + self.observed_s)
-            share = (pooled.share[band] * prior_s + self.silent_s[band]) / (
-                prior_s + self.observed_s
-            )
-            chance = min(chance, rate * window_s, share)
+            doubt = self.overrun_share(band)
+            rate = pooled.rate[band] + (doubt / self.median_s if doubt else 0.0)
+            drops = rate * prior_s + self.counts[band]
+            silent_s = (pooled.share[band] + doubt) * prior_s + self.silent_s[band]
+            watched_s = prior_s + self.observed_s
+            chance = min(chance, drops / watched_s * window_s, silent_s / watched_s)
         return max(chance, INNOCENT_MIN)
 
 
@@ -207,10 +222,12 @@ class Pooled:
     Attributes:
         rate: Drops a second, per band.
         share: Share of life spent that silent, per band.
+        overrun: Share that is silent because habits are not yet known well (see `habit`).
     """
 
     rate: tuple[float, ...]
     share: tuple[float, ...]
+    overrun: float = 0.0
 
 
 def pool(lines: Iterable[Line], pace: Pace) -> Pooled:
@@ -227,4 +244,5 @@ def pool(lines: Iterable[Line], pace: Pace) -> Pooled:
             (PRIOR_SHARE[band] * prior_s + sum(line.silent_s[band] for line in lines)) / observed
             for band in range(len(BANDS))
         ),
+        overrun=sum(line.overrun_share(0) for line in lines) / max(len(lines), 1),
     )

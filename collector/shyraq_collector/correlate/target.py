@@ -3,7 +3,8 @@
 Input are verdicts that already hold against a control. For each (network, target, kind of
 interference) a line that says so adds evidence for each of its last three words in a row; a line
 that says ok subtracts. Words that are down or unknown are nobody's fault and count neither way. A
-word is forgotten after three of the line's usual gaps for that target, a day at most.
+word is forgotten after three of the line's usual gaps for that target, a day at most. One that is older
+than the line's newest, as in back-fill, says nothing of now.
 
 The price for watching many pairs is added to the thresholds: the logarithm of their number.
 Quality samples become words as well: a rate under four tenths of its own median for this six-hour
@@ -52,8 +53,10 @@ class TargetView:
     gap_s: float
 
     def says(self, state: TargetState, at: Instant) -> None:
-        """Take one more word."""
-        self.gap_s += 0.3 * (max(at - self.at, 0.0) - self.gap_s) if self.gap_s else at - self.at
+        """Take one more word, unless it is older than the newest."""
+        if at < self.at:
+            return
+        self.gap_s += 0.3 * (at - self.at - self.gap_s) if self.gap_s else at - self.at
         if state == self.state:
             self.streak += 1
         else:

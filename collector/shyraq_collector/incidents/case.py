@@ -60,7 +60,7 @@ class Case:
         said_down: Depth at the last entry.
         grown_at: When the last line fell.
         back_since: Since when enough lines are back for a restoration; None while they are not.
-        half_back_since: Since when all but a few lines of each network and region are back.
+        mostly_back_since: Since when all but a few lines of each network and region are back.
         told_down: Depth when the scope was last told.
         words: What each line said it reached while it was silent for us.
         outside: What an outside source or a second rendezvous said.
@@ -94,7 +94,7 @@ class Case:
     said_down: int = 0
     grown_at: Instant = -math.inf
     back_since: Instant | None = None
-    half_back_since: Instant | None = None
+    mostly_back_since: Instant | None = None
     words: dict[Line, Reach] = field(default_factory=dict)
     outside: OutsideWord | None = None
     news: bool = False

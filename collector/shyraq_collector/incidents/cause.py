@@ -53,7 +53,7 @@ def first_grade(lines: Iterable[Line]) -> Grade:
 
 def listen(case: Case, line: Line, at: Instant, reach: Reach) -> None:
     """Keep what a line says it reached during its silence; the widest reach stands."""
-    if line.last_case != case.id or not case.onset.earliest <= at <= (case.restored_at or at):
+    if line.last_case != case.id or not case.cut_at <= at <= (case.restored_at or at):
         return
     before = case.words.get(line)
     if before is None or WIDTHS[reach] > WIDTHS[before]:

@@ -1,10 +1,15 @@
 """How deep an open case is, and its way back: partial restore, restored, closed.
 
-A line is back when it is up. Lines that announced an absence or proved chronic leave the base.
+A line is back when it is up. The base is frozen at onset: it loses only lines that announced an
+absence, never one for having been away long.
 Restored: at most one straggler, or a tenth of the base, is not back, for ten minutes or two usual
-gaps, whichever is longer. Lines that stay away a day after half of the others came back have gone
-for reasons of their own.
+gaps, whichever is longer. Equipment dies and hosts move away, the more the longer a cut lasts; so
+it is restored as well once every network and every region of the base has been three quarters back
+(one straggler tolerated) for a whole day. Stragglers then count nowhere until they are heard again.
 """
+
+from collections import defaultdict
+from collections.abc import Sequence
 
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
@@ -21,6 +26,7 @@ RESTORE_MINUTES = 10.0
 RESTORE_BEATS = 2.0
 CLOSE_DAYS = 1.0
 LEFT_BEHIND_DAYS = 1.0
+LEFT_BEHIND_SHARE = 0.25
 
 
 def follow(case: Case, roster: Roster, now: Instant, at: Instant, pace: Pace) -> list[Entry]:
@@ -31,36 +37,53 @@ def follow(case: Case, roster: Roster, now: Instant, at: Instant, pace: Pace) ->
         return []
     if not case.is_open:
         return []
-    _leave_behind(case, roster, now, pace)
+    _let_announced_go(case, now)
     case.count()
     case.remember(now, case.evidence.score)
     beat_s = roster.countries[case.scope.country].beat_s
-    if _is_back(case, now, max(RESTORE_MINUTES * pace.minute_s, RESTORE_BEATS * beat_s)):
-        return [_restore(case, roster, now, at)]
+    away = [line for line in case.base if line.state != "up"]
+    held_s = max(RESTORE_MINUTES * pace.minute_s, RESTORE_BEATS * beat_s)
+    left_s = LEFT_BEHIND_DAYS * pace.day_s
+    case.back_since = _since(case.back_since, now, back=_is_back(case.base, away, STRAGGLER_SHARE))
+    mostly = _is_back_everywhere(case.base, away)
+    case.mostly_back_since = _since(case.mostly_back_since, now, back=mostly)
+    for since, wait_s in ((case.back_since, held_s), (case.mostly_back_since, left_s)):
+        if since is not None and now - since >= wait_s:
+            return [_restore(case, roster, since, now, at)]
     return _depth(case, now, at)
 
 
-def _is_back(case: Case, now: Instant, hold_s: float) -> bool:
-    away = sum(line.state != "up" for line in case.base)
-    if away > max(1.0, STRAGGLER_SHARE * len(case.base)):
-        case.back_since = None
-    elif case.back_since is None:
-        case.back_since = now
-    return case.back_since is not None and now - case.back_since >= hold_s
+def _since(before: Instant | None, now: Instant, *, back: bool) -> Instant | None:
+    return (now if before is None else before) if back else None
 
 
-def _restore(case: Case, roster: Roster, now: Instant, at: Instant) -> Entry:
+def _is_back(lines: Sequence[Line], away: Sequence[Line], share: float) -> bool:
+    return len(away) <= max(1.0, share * len(lines))
+
+
+def _is_back_everywhere(base: Sequence[Line], away: Sequence[Line]) -> bool:
+    """Whether each network and each region of the base is back but for what was left behind."""
+    if not _is_back(base, away, LEFT_BEHIND_SHARE):
+        return False
+    lines, gone = _by_place(base), _by_place(away)
+    return all(_is_back(lines[place], gone[place], LEFT_BEHIND_SHARE) for place in gone)
+
+
+def _by_place(lines: Sequence[Line]) -> dict[tuple[str, str | None], list[Line]]:
+    places: dict[tuple[str, str | None], list[Line]] = defaultdict(list)
+    for line in lines:
+        places["isp", line.key.isp].append(line)
+        places["region", line.key.region].append(line)
+    return places
+
+
+def _restore(case: Case, roster: Roster, since: Instant, now: Instant, at: Instant) -> Entry:
     up = sum(line.state == "up" for line in case.base)
     note = f"{up} of {len(case.base)} lines are back"
-    entry = case.say(
-        "restore",
-        at=now if case.back_since is None else case.back_since,
-        published_at=at,
-        note=note,
-    )
+    entry = case.say("restore", at=since, published_at=at, note=note)
     release(case, roster, now)
     case.just_restored, case.spools = True, roster.spools
-    case.back_since = case.half_back_since = None
+    case.back_since = case.mostly_back_since = None
     return entry
 
 
@@ -71,20 +94,8 @@ def release(case: Case, roster: Roster, now: Instant) -> None:
         line.observed_to, line.case = now, None
 
 
-def _leave_behind(case: Case, roster: Roster, now: Instant, pace: Pace) -> None:
+def _let_announced_go(case: Case, now: Instant) -> None:
     gone = [line for line in case.base if line.state == "absent"]
-    away = [line for line in case.base if line.state == "missing"]
-    if 2 * len(away) > len(case.base):
-        case.half_back_since = None
-    elif case.half_back_since is None:
-        case.half_back_since = now
-    elif now - case.half_back_since >= LEFT_BEHIND_DAYS * pace.day_s:
-        roster.leave_out(away)
-        gone += away
-    _drop(case, gone, now)
-
-
-def _drop(case: Case, gone: list[Line], now: Instant) -> None:
     for line in gone:
         line.observed_to, line.case = now, None
     if gone:

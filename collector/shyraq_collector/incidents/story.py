@@ -175,7 +175,7 @@ def take(case: Case, lines: Iterable[Line], now: Instant, pace: Pace) -> int:
 def _fell_from(case: Case) -> Instant:
     """Lines that fell at this instant or later belong to the case."""
     peak = () if case.peak is None else case.peak.lines
-    return min([case.onset.earliest, *(line.missing_since for line in peak)])
+    return min([case.cut_at, *(line.missing_since for line in peak)])
 
 
 def half_hour_note(onset: Interval, pace: Pace) -> str:

@@ -3,8 +3,8 @@
 1. Cases that are open count their base: deeper, partly back, restored, closed.
 2. Missing lines that no case has claimed are put to the edge and level tests.
 3. An open case is told anew when more of its lines fell or something suspicious fell beside it soon
-   after: it widens if old and new make one story. A restored case whose scope is cut again is
-   reopened. Only what is left opens a suspicion, one at a time.
+   after: it widens if old and new make one story. A restored case that is cut again is reopened
+   (see `again`). Only what is left opens a suspicion, one at a time.
 4. A suspicion is confirmed when its best finding passed 13 nats and its lines are still down after
    a while that is longer the fewer they are; it is dismissed when they came back first.
 
@@ -27,6 +27,7 @@ from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Entry
 from shyraq_collector.facts.signals import Reach
+from shyraq_collector.incidents.again import same_incident
 from shyraq_collector.incidents.case import Case, incident_id
 from shyraq_collector.incidents.cause import first_grade, listen, revise
 from shyraq_collector.incidents.depth import follow
@@ -55,8 +56,6 @@ COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
 ROLL_BEATS = 120.0
 """New falls this soon after the last belong to the same roll-out."""
-
-SAME_SCOPE_SHARE = 0.5
 
 
 class Tracker:
@@ -139,7 +138,7 @@ class Tracker:
         self, best: Finding, free: list[Line], now: Instant, at: Instant, *, watched: bool
     ) -> list[Entry]:
         story = self._tell(None, best, free, now)
-        before = self._same_scope(story)
+        before = same_incident(self.cases, story, self._country, free)
         if before is not None:
             # Nothing is said of a restored case before the new cut is confirmed.
             return self._recut(before, best, story, now, at) if self._proven(best, now) else []
@@ -178,6 +177,11 @@ class Tracker:
         if not self._proven(peak, now):
             return []
         story = self._tell(case, peak, free, now)
+        before = same_incident(self.cases, story, self._country, free)
+        if before is not None:
+            note = f"it is incident {before.id}, cut again"
+            said = self._recut(before, peak, story, now, at)
+            return [*said, case.say("dismiss", at=now, published_at=at, note=note)]
         case.onset = story.onset
         self._adopt(case, story, now)
         case.count(score=peak.score)
@@ -211,7 +215,7 @@ class Tracker:
             since = min(finding.since, onset_of(finding.lines).earliest)
             fallen = [line for line in free if line.missing_since >= since]
         else:
-            fallen = fallen_since(case, free, case.onset.earliest)
+            fallen = fallen_since(case, free, case.cut_at)
         owner = case.id if case is not None else None
         return tell(self._country, finding, fallen, owner=owner, now=now, pace=self._pace)
 
@@ -267,25 +271,13 @@ class Tracker:
         beside = tell(self._country, best, best.lines, owner=None, now=now, pace=self._pace)
         return joined(story if covered else before, beside)
 
-    def _same_scope(self, story: Story) -> Case | None:
-        """The restored case, not yet closed, that held mostly the same lines."""
-        lines = list(self._country.lines.values())
-        new = {line for line in lines if story.holds(line)}
-        for case in self.cases:
-            if case.state == "restored":
-                old = {line for line in lines if case.holds(line)}
-                if len(new & old) >= SAME_SCOPE_SHARE * len(new | old):
-                    return case
-        return None
-
     def _recut(
         self, case: Case, best: Finding, story: Story, now: Instant, at: Instant
     ) -> list[Entry]:
         """Carry a restored case on with the scope of the new cut."""
         case.base, case.peak, case.cut_peak, case.told_down = [], best, 0, 0
-        first_onset, case.onset = case.onset, story.onset
+        case.recut_at = story.onset.earliest
         self._adopt(case, story, now)
-        case.onset = first_onset
         case.words.clear()
         case.count(score=best.score)
         return [case.say("recut", at=story.onset.latest, published_at=at, note=why_of(best))]
