@@ -16,6 +16,7 @@ from shyraq_collector.cli.keeping import backup, restore, window
 from shyraq_collector.cli.nodes import nodes
 from shyraq_collector.cli.options import USAGE, WRONG, config_option, json_option
 from shyraq_collector.cli.query import query
+from shyraq_collector.cli.responder import responder
 from shyraq_collector.cli.running import run_until_stopped
 from shyraq_collector.cli.show import print_json
 from shyraq_collector.cli.status import status
@@ -114,7 +115,7 @@ def check_config(config_path: Path, as_json: bool) -> None:
 
 
 for command in (
-    *(status, nodes, incidents, query, replay, judge, ca, broker_config),
+    *(status, nodes, incidents, query, replay, judge, ca, broker_config, responder),
     *(backup, restore, window),
 ):
     cli.add_command(command)

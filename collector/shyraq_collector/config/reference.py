@@ -1,8 +1,10 @@
 """The reference of every key, printed from the settings' docstrings.
 
-    python -m shyraq_collector.config.reference > docs/reference/collector-configuration.md
+    cd docs/reference
+    python -m shyraq_collector.config.reference > collector-configuration.md
+    python -m shyraq_collector.config.reference responder > responder-configuration.md
 
-A test compares the file with what is printed here, so a key without a docstring fails.
+Tests compare the files with what is printed here, so a key without a docstring fails.
 """
 
 import ast
@@ -11,9 +13,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from shyraq_collector.config import settings
+from shyraq_collector.config import responder, settings
+from shyraq_collector.config.responder import ResponderSettings
 from shyraq_collector.config.settings import Settings
 
 _HEAD: Final = """# Configuration of the collector
@@ -24,12 +28,30 @@ Written by `python -m shyraq_collector.config.reference`; do not edit. One TOML 
 """
 
 
+_RESPONDER_HEAD: Final = """# Configuration of the responder
+
+Written by `python -m shyraq_collector.config.reference responder`; do not edit. One TOML file of
+its own, by default `/etc/shyraq/responder.toml`, for `shyraq-collector responder`. Unknown keys are
+refused, and all mistakes are reported at once: `shyraq-collector responder --check`. Relative paths
+count from the file's own directory.
+"""
+
+
 def render_reference() -> str:
-    """The page, in Markdown."""
-    documented = _docstrings()
-    parts = [_HEAD]
-    hints = get_type_hints(Settings)
-    for table in fields(Settings):
+    """The page of the collector, in Markdown."""
+    return _render(_HEAD, Settings, settings)
+
+
+def render_responder_reference() -> str:
+    """The page of the responder, in Markdown."""
+    return _render(_RESPONDER_HEAD, ResponderSettings, responder)
+
+
+def _render(head: str, root: type[Any], module: ModuleType) -> str:
+    documented = _docstrings(module)
+    parts = [head]
+    hints = get_type_hints(root)
+    for table in fields(root):
         hint = hints[table.name]
         is_list = get_origin(hint) is tuple
         kind = get_args(hint)[0] if is_list else hint
@@ -67,10 +89,10 @@ def _default(each: "Field[Any]") -> str:
     return f'`"{each.default}"`' if isinstance(each.default, str) else f"`{each.default}`"
 
 
-def _docstrings() -> dict[str, str]:
+def _docstrings(module: ModuleType) -> dict[str, str]:
     """The string below each field, by `Class.field`."""
     found: dict[str, str] = {}
-    for node in ast.parse(inspect.getsource(settings)).body:
+    for node in ast.parse(inspect.getsource(module)).body:
         if not isinstance(node, ast.ClassDef):
             continue
         for field, below in zip(node.body, node.body[1:], strict=False):
@@ -86,4 +108,5 @@ def _docstrings() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render_reference())
+    wants_responder = sys.argv[1:] == ["responder"]
+    sys.stdout.write(render_responder_reference() if wants_responder else render_reference())
