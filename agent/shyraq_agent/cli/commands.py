@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 
 from shyraq_agent.app import SOFTWARE, ask_status, make_edges
+from shyraq_agent.cli.keys import keygen
 from shyraq_agent.cli.running import run_until_stopped
 from shyraq_agent.cli.show import render_status, render_traffic, what_is_wrong
 from shyraq_agent.clock import RealPace, RealStopwatch
@@ -28,8 +29,6 @@ from shyraq_agent.errors import AgentError, ConfigError
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Target, load_shipped_targets, parse_target
 from shyraq_agent.once import measure_once, render_steps, render_table, to_json, went_wrong
-from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
-from shyraq_wire.keys import key_id
 
 MakePolicy = Callable[[Sequence[str]], AddressPolicy]
 """From the configured gateways to the address policy."""
@@ -192,21 +191,7 @@ def check_config(path: Path, keys: bool, as_json: bool) -> None:
         click.echo(render_traffic(traffic))
 
 
-@cli.command()
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-@_json_option
-def keygen(path: Path, as_json: bool) -> None:
-    """Make this node's evidence key in PATH (mode 0600) and print its public half.
-
-    The private key never leaves the node; the public key goes into the collector's registry.
-    """
-    public = raw_public_key(write_new_key(path))
-    told = {"public_key": public.hex(), "key_id": str(key_id(public))}
-    click.echo(
-        json.dumps(told)
-        if as_json
-        else f"public key  {told['public_key']}\nkey id      {told['key_id']}"
-    )
+cli.add_command(keygen)
 
 
 def _targets(texts: Sequence[str], config: AgentConfig | None) -> tuple[Target, ...]:

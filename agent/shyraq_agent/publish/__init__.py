@@ -6,6 +6,7 @@
 `receipts`     from a payload to a verified receipt (pure)
 `connection`   one MQTT connection; the only door to aiomqtt
 `endpoint`     where a broker is and how it is spoken to
+`request`      the node's TLS key, and its request for a certificate
 
 What this room does not do: restart, purge or stop anything because nothing can be reached.
 """

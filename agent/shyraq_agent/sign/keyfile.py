@@ -4,7 +4,6 @@ The key is made on the node and never leaves it. A file that others can read is 
 repaired: whoever could read it may have.
 """
 
-import os
 import stat
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from shyraq_agent.disk import create
 from shyraq_agent.errors import LocalError
 
 
@@ -52,11 +52,7 @@ def write_new_key(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        create(path, text)
     except FileExistsError as error:
         raise LocalError(
             f"{path} exists already; a key is never overwritten: move it away or name another file"
