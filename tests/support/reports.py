@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from shyraq_wire.ask import MAX_ADDRESSES, MAX_VALIDITY_MS, Ask
 from shyraq_wire.chain import GENESIS
 from shyraq_wire.failure import FAILURES, unknown_failure
 from shyraq_wire.fields import MAX_SAFE_INTEGER
@@ -224,4 +225,26 @@ def receipts() -> st.SearchStrategy[Receipt]:
         at=moments(),
         epochs=st.lists(epochs, max_size=3, unique_by=lambda each: each.epoch).map(tuple),
         refused=st.lists(refusals, max_size=3).map(tuple),
+    )
+
+
+def addresses() -> st.SearchStrategy[str]:
+    """IP addresses of both families, in their canonical form."""
+    return st.ip_addresses().map(str).filter(lambda text: "%" not in text)
+
+
+@st.composite
+def asks(draw: st.DrawFn) -> Ask:
+    """Any ask."""
+    at_ms = draw(st.integers(0, MAX_EPOCH_MS - MAX_VALIDITY_MS))
+    return Ask(
+        node=draw(node_ids()),
+        key=KeyId(draw(hashes())),
+        number=draw(counts()),
+        at=format_moment(at_ms),
+        until=format_moment(at_ms + draw(st.integers(0, MAX_VALIDITY_MS))),
+        target=draw(st.text(max_size=64)),
+        addresses=tuple(
+            draw(st.lists(addresses(), min_size=1, max_size=MAX_ADDRESSES, unique=True))
+        ),
     )

@@ -20,6 +20,7 @@ from shyraq_wire.fields import (
     read_optional_text,
     read_part,
     read_text,
+    read_texts,
     read_word,
 )
 
@@ -62,6 +63,10 @@ def _list(source: Object) -> object:
     return read_list(source, "f", _inner, limit=2)
 
 
+def _texts(source: Object) -> object:
+    return read_texts(source, "f", EPOCH, limit=2)
+
+
 def _part(source: Object) -> object:
     return read_part(source, "f", _inner)
 
@@ -88,6 +93,8 @@ GOOD: list[tuple[Callable[[Object], object], object, object]] = [
     (_list, [], ()),
     (_list, [{"g": 1}, {"g": 2}], (1, 2)),
     (_part, {"g": 1}, 1),
+    (_texts, ["0a" * 16], ("0a" * 16,)),
+    (_texts, ["0a" * 16, "0b" * 16], ("0a" * 16, "0b" * 16)),
 ]
 
 
@@ -110,6 +117,7 @@ BAD: list[tuple[Callable[[Object], object], tuple[object, ...]]] = [
     (_moment, (None, 0, "", SECRET, "2022-02-30T10:30:00.000Z", "x" * 70_000)),
     (_list, (None, {}, "", SECRET, [{"g": 1}] * 3)),
     (_part, (None, [], SECRET)),
+    (_texts, (None, {}, "0a" * 16, [], ["0a" * 16] * 3)),
 ]
 
 
@@ -125,7 +133,15 @@ def test_a_bad_value_is_refused_by_name_and_not_quoted(
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("read", [_text, _hash, _word, _integer, _duration, _moment])
+@pytest.mark.parametrize("wrong", [None, 5, [], SECRET, "0a" * 16 + "\n"])
+def test_a_wrong_text_in_a_list_is_refused_by_its_place(wrong: object) -> None:
+    """Which one it is, never what it says."""
+    with pytest.raises(MalformedPayload, match=r"\Af\[1\]: ") as caught:
+        _texts({"f": ["0a" * 16, wrong]})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [_text, _texts, _hash, _word, _integer, _duration, _moment])
 def test_a_missing_field_is_refused(read: Callable[[Object], object]) -> None:
     """What is due must be there."""
     with pytest.raises(MalformedPayload, match=r"\Af: "):

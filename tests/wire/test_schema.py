@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shyraq_wire.ask import ASK_TYPE, Ask, decode_ask, encode_ask
 from shyraq_wire.codec import write_json
 from shyraq_wire.errors import MalformedPayload
 from shyraq_wire.failure import FAILURES
@@ -40,7 +41,7 @@ from shyraq_wire.report import (
     Tier,
 )
 from shyraq_wire.report_json import decode_report, encode_report
-from support.reports import EXAMPLE_NODE, example_report, receipts, reports
+from support.reports import EXAMPLE_NODE, asks, example_report, receipts, reports
 
 
 def _schema(name: str) -> dict[str, Any]:
@@ -51,11 +52,13 @@ def _schema(name: str) -> dict[str, Any]:
 
 REPORT = _schema("report-v1.json")
 RECEIPT = _schema("receipt-v1.json")
+ASK = _schema("ask-v1.json")
 REPORT_VALIDATOR = jsonschema.Draft202012Validator(REPORT)
 RECEIPT_VALIDATOR = jsonschema.Draft202012Validator(RECEIPT)
+ASK_VALIDATOR = jsonschema.Draft202012Validator(ASK)
 
 
-@pytest.mark.parametrize("schema", [REPORT, RECEIPT], ids=lambda schema: schema["title"])
+@pytest.mark.parametrize("schema", [REPORT, RECEIPT, ASK], ids=lambda schema: schema["title"])
 def test_the_schema_is_a_schema(schema: dict[str, Any]) -> None:
     """JSON Schema's own rules hold for it."""
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -65,6 +68,7 @@ def test_the_schemas_name_the_payload_types() -> None:
     """A reader finds the schema by the type in the frame."""
     assert REPORT_TYPE in REPORT["description"]
     assert RECEIPT_TYPE in RECEIPT["description"]
+    assert ASK_TYPE in ASK["description"]
 
 
 @given(reports())
@@ -77,6 +81,12 @@ def test_every_encoded_report_is_valid(report: Report) -> None:
 def test_every_encoded_receipt_is_valid(receipt: Receipt) -> None:
     """Whatever a collector can sign, the schema allows."""
     RECEIPT_VALIDATOR.validate(json.loads(encode_receipt(receipt)))
+
+
+@given(asks())
+def test_every_encoded_ask_is_valid(ask: Ask) -> None:
+    """The same for asks."""
+    ASK_VALIDATOR.validate(json.loads(encode_ask(ask)))
 
 
 ODD_VALUES: list[object] = [
@@ -134,6 +144,28 @@ def test_schema_and_codec_agree_on_receipts_with_one_odd_value(data: st.DataObje
     assert _decodes(decode_receipt, source) == RECEIPT_VALIDATOR.is_valid(source)
 
 
+@given(st.data())
+def test_schema_and_codec_agree_on_asks_with_one_odd_value(data: st.DataObject) -> None:
+    """The same for asks, but for how long they hold, which no schema can tell."""
+    source = json.loads(encode_ask(_example_ask()))
+    _spoil(source, data)
+    holds = source.get("at") == _example_ask().at and source.get("until") == _example_ask().until
+    if holds or not ASK_VALIDATOR.is_valid(source):
+        assert _decodes(decode_ask, source) == ASK_VALIDATOR.is_valid(source)
+
+
+def _example_ask() -> Ask:
+    return Ask(
+        node=EXAMPLE_NODE,
+        key=KeyId("c" * 64),
+        number=7,
+        at="2022-01-05T10:30:00.000Z",
+        until="2022-01-05T10:35:00.000Z",
+        target="https://example.kz/",
+        addresses=("192.0.2.1",),
+    )
+
+
 def _example_receipt() -> Receipt:
     """One interval as wide as can be, so that any integer keeps lo at or below hi."""
     widest = Interval(lo=0, hi=MAX_SAFE_INTEGER, sha256="a" * 64)
@@ -178,7 +210,7 @@ def _objects(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from ((f"{name}.{path}", each) for path, each in _objects(inner))
 
 
-@pytest.mark.parametrize("schema", [REPORT, RECEIPT], ids=lambda schema: schema["title"])
+@pytest.mark.parametrize("schema", [REPORT, RECEIPT, ASK], ids=lambda schema: schema["title"])
 def test_every_field_is_described_with_its_unit(schema: dict[str, Any]) -> None:
     """A sentence for each; where the name ends in a unit, the sentence says it in words."""
     units = {"_ms": "illisecond"}
@@ -201,6 +233,7 @@ def test_every_field_is_described_with_its_unit(schema: dict[str, Any]) -> None:
         (RECEIPT["$defs"]["epoch_receipt"], EpochReceipt),
         (RECEIPT["$defs"]["interval"], Interval),
         (RECEIPT["$defs"]["refusal"], Refusal),
+        (ASK, Ask),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

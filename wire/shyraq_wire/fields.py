@@ -104,6 +104,20 @@ def read_list(
     return tuple(result)
 
 
+def read_texts(
+    source: Object, name: str, pattern: re.Pattern[str], *, limit: int
+) -> tuple[str, ...]:
+    """A list of 1 to `limit` strings, each of which the pattern matches whole."""
+    values = source.get(name)
+    if not isinstance(values, list) or not 1 <= len(values) <= limit:
+        raise MalformedPayload(f"{name}: a list of 1 to {limit} is due")
+    for index, value in enumerate(values):
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            due = f"text of the form {pattern.pattern}"
+            raise MalformedPayload(f"{name}[{index}]: {due} is due")
+    return tuple(values)
+
+
 def _read_inner(place: str, value: Object, read: Callable[[Object], T]) -> T:
     try:
         return read(value)

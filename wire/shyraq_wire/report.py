@@ -69,9 +69,11 @@ EventKind = Literal[
     "under_voltage",
     "clock_stepped",
     "network_changed",
+    "ask_refused",
 ]
 """Facts of the node's own life; a gap must be explicable from them. `dropped` carries
-`{"epoch", "lo", "hi"}`: the closed range of seq that the spool had to give up."""
+`{"epoch", "lo", "hi"}`: the closed range of seq that the spool had to give up; `ask_refused`
+carries `{"number", "reason"}` of a well-signed ask that was not obeyed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
