@@ -22,12 +22,14 @@ from shyraq_collector.config.reference import render_responder_reference
 from shyraq_collector.config.responder import load_responder
 from shyraq_collector.errors import ConfigError, InputError, LocalError
 from shyraq_collector.responder.allowance import Allowance
+from shyraq_collector.responder.doors import Doors
+from shyraq_collector.responder.echoes import answer_datagrams
 from shyraq_collector.responder.networks import Networks, read_networks
 from shyraq_collector.responder.plan import Ceilings
 from shyraq_wire.echo import ask, is_answer
 from support.authority import Authority
 from support.clock import FakeStopwatch
-from support.responder import Running, responder, write_pair
+from support.responder import CEILINGS, Running, responder, write_pair
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/responder-configuration.md"
 NONCE = bytes(range(24))
@@ -108,6 +110,34 @@ async def test_a_nonce_comes_back_over_both_transports(
             writer.write(question)
             assert is_answer(await reader.read(), NONCE) is due
             writer.close()
+
+
+async def test_datagrams_that_wait_do_not_keep_the_others_waiting() -> None:
+    """Whoever floods an echo port slows nobody else: every datagram gives the loop away."""
+    count, turns = 50, 0
+    stopwatch = FakeStopwatch()
+    allowance = Allowance(
+        bytes_per_minute=10**6, sources=9, stopwatch=stopwatch, new_salt=lambda: bytes(16)
+    )
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as visitor,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        udp.setblocking(False)
+        for _ in range(count):
+            visitor.sendto(ask(NONCE), udp.getsockname())
+        visitor.setblocking(False)
+        answering = asyncio.create_task(answer_datagrams(udp, Doors(CEILINGS, allowance)))
+        answered = 0
+        while answered < count:
+            await asyncio.sleep(0)
+            turns += 1
+            with suppress(BlockingIOError):
+                while visitor.recv(64):
+                    answered += 1
+        answering.cancel()
+    assert turns >= count
 
 
 async def test_a_visitor_is_told_its_network_and_nothing_finer(

@@ -26,6 +26,9 @@ async def answer_datagrams(udp: socket.socket, doors: Doors) -> NoReturn:
     """
     loop = asyncio.get_running_loop()
     while True:
+        # Neither a datagram that waits already nor an error at once gives the loop away: a flood
+        # would keep it from every other visitor.
+        await asyncio.sleep(0)
         try:
             question, visitor = await loop.sock_recvfrom(udp, _MAX_DATAGRAM_BYTES)
             reply = answer(question)

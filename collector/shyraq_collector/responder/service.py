@@ -120,6 +120,7 @@ class Responder:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as visitors:
             while True:
+                await asyncio.sleep(0)  # connections that wait already must not keep the loop
                 try:
                     connection, (address, *_) = await loop.sock_accept(listener)
                 except OSError:  # too many open files, or a visitor that has gone already
