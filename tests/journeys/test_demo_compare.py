@@ -45,12 +45,34 @@ def said(number: int, heartbeats: float, state: str, **scope: object) -> Said:
         regions=frozenset(),
         access=frozenset({"mobile"}),
         exempt=frozenset(),
+        sites=frozenset(),
     )
     return replace(entry, **scope)  # type: ignore[arg-type]
 
 
 def right() -> list[Said]:
-    """A timeline that meets every stage."""
+    """Timelines that meet every stage."""
+    return [*cut(), *harm("blocking", 15, "beeline", "kazakhtelecom"), *harm("throttling", 50)]
+
+
+def harm(kind: str, heartbeats: float, *isps: str) -> list[Said]:
+    """A blocked site in some networks, or a slowed one in Beeline."""
+    site = "orda.kz" if isps else "azattyq.org"
+    entry = said(
+        0,
+        heartbeats,
+        "suspected",
+        incident=kind,
+        kind=kind,
+        isps=frozenset(isps or ("beeline",)),
+        access=frozenset(),
+        sites=frozenset({site}),
+    )
+    return [entry, replace(entry, number=1, state="confirmed")]
+
+
+def cut() -> list[Said]:
+    """A timeline that meets every stage of the cut."""
     nation: dict[str, object] = {
         "level": "nation",
         "isps": NATION,
@@ -96,12 +118,13 @@ def test_a_true_account_is_right_with_its_delays() -> None:
 def test_silence_is_a_miss_for_every_expectation() -> None:
     """A collector that says nothing fails everything."""
     findings = compare(STORY, done(), [], [])
-    assert len(wrong(findings)) == len(findings) == 7
+    assert len(wrong(findings)) == len(findings) == 9
 
 
 def test_a_stage_that_comes_late_is_a_miss() -> None:
     """In time is part of right."""
-    late = [replace(e, published_at_ms=at(60)) if e.number == 3 else e for e in right()]
+    late = [replace(e, published_at_ms=at(60)) if e.number == 3 else e for e in cut()]
+    late += right()[5:]
     (finding,) = wrong(compare(STORY, done(), late, verdicts()))
     assert finding.what == "the cut: cities-cut ends"
 
@@ -130,6 +153,23 @@ def test_a_second_incident_is_an_invention() -> None:
     assert finding.what == "invented: outage bbbb"
 
 
+def test_a_blocking_of_another_site_or_network_is_a_miss_and_an_invention() -> None:
+    """What is blocked, and where, is part of right."""
+    for wide in (
+        {"sites": frozenset({"orda.kz", "azattyq.org"})},
+        {"isps": frozenset({"beeline", "kazakhtelecom", "tele2"})},
+    ):
+        told = [replace(e, **wide) if e.kind == "blocking" else e for e in right()]  # type: ignore[arg-type]
+        (finding,) = wrong(compare(STORY, done(), told, verdicts()))
+        assert (finding.what, finding.found) == (
+            "orda.kz denied: orda-denied begins",
+            "nothing of the kind",
+        )
+    second = [replace(e, incident="zzzz") for e in right() if e.kind == "throttling"]
+    (finding,) = wrong(compare(STORY, done(), [*right(), *second], verdicts()))
+    assert finding.what == "invented: throttling zzzz"
+
+
 def test_a_dismissed_suspicion_is_no_invention() -> None:
     """What was never confirmed was never published as an incident."""
     doubt = [
@@ -141,7 +181,7 @@ def test_a_dismissed_suspicion_is_no_invention() -> None:
 
 def test_another_kind_is_an_invention_and_meets_nothing() -> None:
     """A collector fault with the same words is not the outage."""
-    other = [replace(e, kind="collector-fault") for e in right()]
+    other = [*(replace(e, kind="collector-fault") for e in cut()), *right()[5:]]
     findings = compare(STORY, done(), other, verdicts())
     assert len(wrong(findings)) == 5
 

@@ -147,6 +147,7 @@ def test_the_narrator_tells_deeds_and_words_with_their_delay() -> None:
             regions=frozenset(),
             access=frozenset(),
             exempt=frozenset(),
+            sites=frozenset(),
         )
     )
     narrator.end(

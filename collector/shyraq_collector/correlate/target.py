@@ -13,16 +13,18 @@ MADs, says `throttled`; a control that is just as slow takes the word back to un
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.signals import QualitySample, TargetState
 
-FALSE_WORD = 0.02
-"""Chance that a verdict says interference where there is none; controls have been applied."""
+FALSE_WORD: Final[Mapping[TargetState, float]] = {"blocked": 0.02, "throttled": 0.01}
+"""Chance that a verdict says interference where there is none; controls have been applied. Slowness
+is only said where luck explains the pairs behind it less often than this."""
 
 TRUE_WORD = 0.85
 STREAK_MAX = 3
@@ -66,9 +68,9 @@ class TargetView:
     def gain(self, state: TargetState) -> float:
         """Nats this line gives for an interference of that state."""
         if self.state == state:
-            return math.log(TRUE_WORD / FALSE_WORD) * min(self.streak, STREAK_MAX)
+            return math.log(TRUE_WORD / FALSE_WORD[state]) * min(self.streak, STREAK_MAX)
         if self.state == "ok":
-            return math.log((1.0 - TRUE_WORD) / (1.0 - FALSE_WORD))
+            return math.log((1.0 - TRUE_WORD) / (1.0 - FALSE_WORD[state]))
         return 0.0
 
 

@@ -32,6 +32,8 @@ class Said:
     regions: frozenset[str]
     access: frozenset[str]
     exempt: frozenset[str]
+    sites: frozenset[str]
+    """Names of what is blocked or slowed; empty for a cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,8 +123,8 @@ def _count(met: Iterable[Said | None]) -> int:
 
 
 def _fits(stage: ExpectedStage, entry: Said) -> bool:
-    wanted = (stage.isps, stage.regions, stage.access, stage.exempt)
-    stated = (entry.isps, entry.regions, entry.access, entry.exempt)
+    wanted = (stage.isps, stage.regions, stage.access, stage.exempt, stage.sites)
+    stated = (entry.isps, entry.regions, entry.access, entry.exempt, entry.sites)
     return (
         entry.state in stage.states
         and stage.level in (None, entry.level)
@@ -156,6 +156,7 @@ def _stage_words(stage: ExpectedStage) -> str:
         ("in", stage.regions),
         ("", stage.access),
         ("exempt", stage.exempt),
+        ("sites", stage.sites),
     ):
         if names is not None:
             parts.append(f"{label} {', '.join(sorted(names)) or 'none'}".strip())
@@ -171,6 +172,7 @@ def scope_words(entry: Said) -> str:
         f"in {', '.join(sorted(entry.regions))}" if entry.regions else "",
         ", ".join(sorted(entry.access)),
         f"exempt {', '.join(sorted(entry.exempt))}" if entry.exempt else "",
+        f"sites {', '.join(sorted(entry.sites))}" if entry.sites else "",
     ]
     return " · ".join(part for part in parts if part)
 

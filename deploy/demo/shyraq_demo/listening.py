@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -195,4 +196,5 @@ def _said(entry: Mapping[str, Any]) -> Said:
         regions=frozenset(scope["regions"]),
         access=frozenset(scope["access"]),
         exempt=frozenset(scope["exempt_isps"]),
+        sites=frozenset(urlsplit(target).hostname or target for target in scope["targets"]),
     )

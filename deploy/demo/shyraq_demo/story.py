@@ -139,6 +139,7 @@ class ExpectedStage(Expected):
     regions: frozenset[str] | None = None
     access: frozenset[str] | None = None
     exempt: frozenset[str] | None = None
+    sites: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@
     [[fault]]     id, says, over, kind, begins, ends, where = { isps, regions, access }, site,
                   delay_ms
     [[incident]]  name, kind; each [[incident.stage]] has after, within, states, and as far as
-                  it matters level, isps, regions, access, exempt
+                  it matters level, isps, regions, access, exempt, sites
     [[verdict]]   site, isps, verdict, after, within
 
 `begins`, `ends`, `length` and `within` are heartbeats; `after` is a fault's id and `begins` or
@@ -229,6 +229,7 @@ def _stage(table: Table, names: _Names) -> ExpectedStage:
         regions=table.take_words("regions", names.regions),
         access=table.take_words("access", get_args(Access)),
         exempt=table.take_words("exempt", names.isps),
+        sites=table.take_words("sites", names.sites),
     )
     if not stage.states:
         table.note("states", "at least one state is due")
