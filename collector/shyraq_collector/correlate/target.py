@@ -3,8 +3,8 @@
 Input are verdicts that already hold against a control. For each (network, target, kind of
 interference) a line that says so adds evidence for each of its last three words in a row; a line
 that says ok subtracts. Words that are down or unknown are nobody's fault and count neither way. A
-word is forgotten after three of the line's usual gaps for that target, a day at most. One that is older
-than the line's newest, as in back-fill, says nothing of now.
+word is forgotten after three of the line's usual gaps for that target, a day at most. One that is
+older than the line's newest, as in back-fill, says nothing of now.
 
 The price for watching many pairs is added to the thresholds: the logarithm of their number.
 Quality samples become words as well: a rate under four tenths of its own median for this six-hour
