@@ -27,6 +27,7 @@ async def measure_once(
     edges: Edges,
     *,
     ladder: Ladder | None = None,
+    probe: str | None = None,
     progress: Callable[[RawMeasurement], None] | None = None,
 ) -> tuple[RawMeasurement, ...]:
     """Measure each target by the probe for its kind.
@@ -35,6 +36,7 @@ async def measure_once(
         targets: In the order of the result.
         edges: What may be touched.
         ladder: Climbed in full, first; None: not at all.
+        probe: For every target; None: the one for its kind.
         progress: Called with each measurement as it finishes.
 
     Returns:
@@ -45,7 +47,7 @@ async def measure_once(
     async def measure(target: Target) -> RawMeasurement:
         """One target, in its turn."""
         async with slots:
-            done = await PROBES[PROBE_OF_KIND[target.kind]](target, edges)
+            done = await PROBES[probe or PROBE_OF_KIND[target.kind]](target, edges)
         if progress is not None:
             progress(done)
         return done
@@ -111,7 +113,7 @@ def went_wrong(measurement: RawMeasurement) -> bool:
         return False
     if measurement.probe == "web":
         return _hops(measurement) != measurement.result["requests"]
-    return not any(measurement.result.get(name) for name in ("verified", "connected", "answered"))
+    return not measurement.result.get(_REACHED[measurement.probe])
 
 
 def _hops(measurement: RawMeasurement) -> int:
@@ -173,7 +175,33 @@ def _short(value: Json) -> str:
     return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 1] + "…"
 
 
-_PHASES: Final = ("lookup", "connect", "handshake", "verify", "request", "redirect")
+_REACHED: Final[Mapping[str, str]] = {
+    "dns": "answered",
+    "messengers": "reached",
+    "name_pair": "answered",
+    "quic": "answered",
+    "rate": "answered",
+    "tcp": "connected",
+    "tls": "verified",
+    "trace": "traced",
+}
+"""What in a probe's result counts its good ends."""
+
+_PHASES: Final = (
+    "lookup",
+    "connect",
+    "hello",
+    "handshake",
+    "verify",
+    "quic",
+    "udp_path",
+    "tcp_path",
+    "hello_neutral",
+    "hello_target",
+    "transfer",
+    "request",
+    "redirect",
+)
 _COLUMNS: Final = 79
 _PROBE_WIDTH: Final = 6
 _TARGET_WIDTH: Final = 27

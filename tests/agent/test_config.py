@@ -11,7 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shyraq_agent.config import load_config, parse_config
-from shyraq_agent.config.plan import endpoints_of, ladder_of, limits_of, resolvers_of
+from shyraq_agent.config.plan import (
+    endpoints_of,
+    ladder_of,
+    limits_of,
+    pairing_of,
+    resolvers_of,
+    responder_of,
+)
 from shyraq_agent.config.reader import read_table
 from shyraq_agent.config.reference import render_reference, undocumented
 from shyraq_agent.config.settings import LimitSettings, Settings
@@ -19,6 +26,7 @@ from shyraq_agent.config.traffic import BYTES_OF, expected_traffic
 from shyraq_agent.errors import ConfigError
 from shyraq_agent.measure import PROBES
 from shyraq_agent.measure.limits import MAX_TARGETS, MIN_TARGET_PERIOD_S, Limits
+from shyraq_agent.measure.responder import Arm
 from shyraq_agent.sign.keyfile import write_new_key
 
 PUBLIC_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
@@ -277,6 +285,89 @@ def test_expected_traffic_adds_up(good: str) -> None:
     assert faster["web"].month_bytes == 2 * lines["web"].month_bytes
     again = expected_traffic(slow.settings, slow.plan)
     assert again.month_bytes == sum(each.month_bytes for each in again.lines)
+
+
+RESPONDER = """
+[responder]
+name = "r.example"
+neutral_address = "192.0.2.1"
+target_address = "192.0.2.2"
+rate_address = "192.0.2.3"
+rate_port = 8443
+send_names = true
+[name_pair]
+neutral_name = "neutral.example"
+washout_s = 120
+rounds = 2
+"""
+
+
+PAIR_OF = '[[target]]\ntarget = "{}.example:443"\nprobes = ["name_pair"]\n'
+
+
+def test_the_responder_and_the_pairs_are_carried_over(good: str) -> None:
+    """Every key arrives; without a name there is no responder."""
+    config = parse_config((good + RESPONDER).encode(), name="x")
+    ours = responder_of(config.settings.responder)
+    assert ours is not None
+    assert (ours.name, ours.neutral.address, ours.target.address) == (
+        "r.example",
+        "192.0.2.1",
+        "192.0.2.2",
+    )
+    assert (ours.rate, ours.may_send_names) == (Arm(address="192.0.2.3", port=8443), True)
+    pairing = pairing_of(config.settings.name_pair)
+    assert (pairing.neutral_name, pairing.rounds) == ("neutral.example", 2)
+    assert responder_of(parse_config(good.encode(), name="x").settings.responder) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('[responder]\nname = "r.example"\n', "responder.rate_address: needed with"),
+        ("[responder]\nsend_names = true\n", "responder.send_names: there is no"),
+        (RESPONDER.replace("192.0.2.2", "192.0.2.1"), "responder.target_address: not neutral"),
+        (RESPONDER.replace("192.0.2.3", "r.example"), "responder.rate_address: an IP address"),
+        (RESPONDER.replace("r.example", "r example"), "responder.name: "),
+        (RESPONDER.replace("neutral.example", "a b"), "name_pair.neutral_name: "),
+        (
+            '[[target]]\ntarget = "https://a.example/"\nprobes = ["name_pair"]\n',
+            "target[0].probes: name_pair is for",
+        ),
+        (
+            '[[target]]\ntarget = "https://a.example/"\nprobes = ["rate"]\n',
+            "target[0].probes: rate needs [responder]",
+        ),
+        (
+            '[[target]]\ntarget = "a.example"\nprobes = ["rate"]\n',
+            "target[0].probes: rate is for a URL",
+        ),
+        (
+            "[cadence]\nname_pair_s = 500\n" + PAIR_OF.format("a") + PAIR_OF.format("b"),
+            "cadence.name_pair_s: 2 targets",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(good: str, text: str, mistake: str) -> None:
+    """Rules between the responder, the pairs and the targets."""
+    assert any(each.startswith(mistake) for each in mistakes_in(good + text))
+
+
+def test_what_pairs_and_rates_cost_follows_from_their_bodies(good: str) -> None:
+    """One event target by name costs what the design says; without consent next to nothing."""
+    target = PAIR_OF.format("a")
+    rate = '[[target]]\ntarget = "https://a.example/"\nprobes = ["rate"]\n'
+    lists = "[lists]\nshipped = false\n"
+    config = parse_config((good + RESPONDER + lists + target + rate).encode(), name="x")
+    lines = {each.what: each for each in config.traffic.lines}
+    assert lines["name_pair"].runs == 30 * 48
+    assert 290e6 < lines["name_pair"].month_bytes < 460e6
+    assert lines["rate"].runs == 30 * 24
+    assert lines["rate"].month_bytes < 170e6
+    quiet = RESPONDER.replace("send_names = true", "send_names = false")
+    config = parse_config((good + quiet + lists + target).encode(), name="x")
+    lines = {each.what: each for each in config.traffic.lines}
+    assert lines["name_pair"].month_bytes < 20e6
 
 
 def test_what_is_not_toml_and_what_is_not_there(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ HEADER = "url,category_code,category_description,date_added,source,notes\n"
         ("[2001:db8::1]:443", "endpoint", "2001:db8::1", 443),
         ("tcp://192.0.2.1:443", "listener", "192.0.2.1", 443),
         ("tcp://[2001:db8::1]:5222", "listener", "2001:db8::1", 5222),
+        ("quic://orda.kz:443", "quic", "orda.kz", 443),
+        ("trace://[2001:db8::1]:443", "route", "2001:db8::1", 443),
+        ("messenger:telegram", "service", "telegram", None),
         ("orda.kz", "name", "orda.kz", None),
         ("orda.kz.", "name", "orda.kz", None),
         ("e1.whatsapp.net", "name", "e1.whatsapp.net", None),
@@ -40,7 +43,7 @@ HEADER = "url,category_code,category_description,date_added,source,notes\n"
 def test_the_way_of_writing_says_the_kind(
     text: str, kind: TargetKind, host: str, port: int | None
 ) -> None:
-    """A URL, an endpoint, a listener or a name; the host is in the form that goes on the wire."""
+    """Seven ways; the host is in the form that goes on the wire."""
     target = parse_target(text, category="NEWS")
     assert (target.text, target.kind, target.category) == (text, kind, "NEWS")
     assert (target.host, target.port) == (host, port)
@@ -56,6 +59,10 @@ def test_the_way_of_writing_says_the_kind(
         ("https://orda.kz/\x00", "no spaces"),
         ("ftp://orda.kz/", "only http and https"),
         ("file:///etc/passwd", "only http and https"),
+        ("quic://orda.kz", "a port is due"),
+        ("trace://orda.kz", "a port is due"),
+        ("quic://https://orda.kz/", "only http and https"),
+        ("messenger:icq", "a messenger is one of telegram"),
         ("https://user:word@orda.kz/", "user name or password"),
         ("https:///path", "a host is"),
         ("https://a..kz/", "a host is"),
@@ -118,7 +125,7 @@ def test_the_shipped_list_can_be_read_and_is_harmless() -> None:
     targets = load_shipped_targets()
     assert {"NEWS", "COMT", "GOVT", "ECON", "CTRL"} <= {each.category for each in targets}
     assert not {"PORN", "GMB", "ANON", "MILX", "HATE"} & {each.category for each in targets}
-    assert all(each.port == 443 for each in targets)
+    assert all(each.port == 443 for each in targets if each.kind != "service")
     texts = {each.text for each in targets}
     assert {"https://orda.kz/", "https://kaztag.kz/", "example.com:443"} <= texts
 

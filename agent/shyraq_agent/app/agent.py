@@ -25,7 +25,7 @@ from shyraq_agent.app.status import serve_status
 from shyraq_agent.app.work import Work
 from shyraq_agent.clock import Pace, Stopwatch, read_boot_id, read_clock_state
 from shyraq_agent.config import AgentConfig
-from shyraq_agent.config.plan import endpoints_of, ladder_of
+from shyraq_agent.config.plan import endpoints_of, ladder_of, pairing_of, responder_of
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure import PROBES, Probe
 from shyraq_agent.measure.edges import Edges, Links, SystemResolver, read_links
@@ -213,6 +213,7 @@ class Agent:
             read_vitals=partial(read_vitals, settings.node.state_directory, self._pace),
             seal=sealer.put,
             seed=settings.node.id,
+            traces_at_edges=settings.trace.at_edges,
         )
 
     def _make_edges(self) -> Edges:
@@ -227,6 +228,9 @@ class Agent:
             rng=self._rng,
             system_resolver=self._system_resolver,
             links=self._links,
+            responder=responder_of(settings.responder),
+            pairing=pairing_of(settings.name_pair),
+            may_trace_hello=settings.trace.hello,
         )
 
     def _known_moment_ms(self, sealer: Sealer) -> int:

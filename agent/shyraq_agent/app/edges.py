@@ -19,6 +19,7 @@ from shyraq_agent.measure.edges import (
     ThreadedResolver,
     read_links,
 )
+from shyraq_agent.measure.responder import Pairing, Responder
 
 
 def make_edges(
@@ -32,6 +33,9 @@ def make_edges(
     rng: Random,
     system_resolver: SystemResolver | None = None,
     links: Callable[[], Links] = read_links,
+    responder: Responder | None = None,
+    pairing: Pairing | None = None,
+    may_trace_hello: bool = False,
 ) -> Edges:
     """What probes may touch here. Reads the trust bundle: call it in a thread.
 
@@ -45,6 +49,9 @@ def make_edges(
         rng: For query ids, nonces and choices.
         system_resolver: None: the host's own, where `network` wants it.
         links: Which families the host's interfaces carry.
+        responder: Our own server; None: there is none.
+        pairing: How name pairs are tried; None: as by default.
+        may_trace_hello: Whether the host consented to ClientHellos that go part of the way.
 
     Raises:
         LocalError: The trust bundle cannot be read, or holds no certificate.
@@ -66,4 +73,7 @@ def make_edges(
         resolvers=resolvers_of(resolvers),
         limits=limits_of(limits),
         links=links,
+        responder=responder,
+        pairing=pairing or Pairing(),
+        may_trace_hello=may_trace_hello,
     )

@@ -5,17 +5,21 @@
     ladder.light   a few seconds before each pulse, so that the pulse carries it
     ladder.full    every five minutes, and at once when a light beat differs from what was
                    seen before
+    trace …        also when a light beat differs, where the host consented, at most every
+                   quarter of an hour
     vitals         the host's own state; too low a voltage is an event of its own
     <probe> <target>   each on its own grid
 
-At most 8 probes run at once. One that is still running when it is due again is not started
-twice. An exception in a probe is a bug: it is logged with its trace and counted in `status`,
-and the beat goes on, because a node that stops beating looks like an outage.
+At most 8 probes run at once; name pairs stand apart, because they wait for one another's washout.
+One that is still running when it is due again is not started twice. An exception in a probe is a
+bug: it is logged with its trace and counted in `status`, and the beat goes on, because a node that
+stops beating looks like an outage.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Final, NoReturn, cast
 
 from shyraq_agent.config.plan import PlannedProbe
@@ -23,6 +27,7 @@ from shyraq_agent.measure import Probe
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.ladder import LadderProbe, light_rungs
 from shyraq_agent.measure.limits import MIN_TARGET_PERIOD_S
+from shyraq_agent.measure.messengers import endpoints_of
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung
 from shyraq_agent.schedule import Job, Schedule, random_phase_ms
@@ -34,6 +39,9 @@ AT_ONCE: Final = 8
 
 STEP_MS: Final = 1_000
 """A wall clock that has moved this much against the boot clock was stepped."""
+
+EDGE_TRACE_SPACING_MS: Final = 15 * 60_000
+"""Between two rounds of traces that a change hastened; a line may flap each minute."""
 
 _PULSE_JITTER: Final = 0.02
 _PROBE_JITTER: Final = 0.1
@@ -63,6 +71,7 @@ class Work:
         read_vitals: Callable[[], Mapping[str, Json]],
         seal: Callable[[Contents], None],
         seed: str,
+        traces_at_edges: bool = False,
     ) -> None:
         """Lay out the schedule; nothing runs yet.
 
@@ -77,6 +86,7 @@ class Work:
             read_vitals: Called in a thread.
             seal: Takes contents that are ready.
             seed: Spreads phases and jitter; the node's id, so that they stay after a restart.
+            traces_at_edges: Whether a change hastens the traces.
         """
         self._plan = {f"{each.probe} {each.target.text}": each for each in plan}
         self._probes = probes
@@ -90,6 +100,8 @@ class Work:
         self._running: set[str] = set()
         self._reach: Reach = {}
         self._under_voltage = False
+        self._traces_at_edges = traces_at_edges
+        self._traced_uptime_ms: int | None = None
         self._clock_offset_ms = self._pace.now_ms() - self._pace.uptime_ms()
         self._wake = asyncio.Event()
         self.bugs = 0
@@ -145,8 +157,11 @@ class Work:
             wake.cancel()
 
     async def _run_job(self, key: str) -> None:
+        planned = self._plan.get(key)
+        # A name pair waits for minutes, alone in its own turn: it must not hold up a beat.
+        waits = planned is not None and planned.probe == "name_pair"
         try:
-            async with self._slots:
+            async with nullcontext() if waits else self._slots:
                 await self._job(key)()
         except Exception:
             self.bugs += 1
@@ -178,6 +193,7 @@ class Work:
         changed = [each for each, alive in reach.items() if self._reach.get(each, alive) != alive]
         if changed:
             self._schedule.hasten("ladder.full", self._pace.uptime_ms())
+            self._trace_edge()
         if any(tier == "link" for tier, _ in changed):
             families = sorted(of for (tier, of), alive in reach.items() if tier == "link" and alive)
             self._note("network_changed", {"families": families})
@@ -187,6 +203,16 @@ class Work:
         seen = await self._ladder.climb()
         self._add(seen)
         self._reach = reach_of(seen)
+
+    def _trace_edge(self) -> None:
+        uptime_ms, last_ms = self._pace.uptime_ms(), self._traced_uptime_ms
+        too_soon = last_ms is not None and uptime_ms - last_ms < EDGE_TRACE_SPACING_MS
+        if not self._traces_at_edges or too_soon:
+            return
+        self._traced_uptime_ms = uptime_ms
+        for key, planned in self._plan.items():
+            if planned.probe == "trace":
+                self._schedule.hasten(key, uptime_ms)
 
     async def _take_vitals(self) -> None:
         vitals = await asyncio.to_thread(self._read_vitals)
@@ -251,7 +277,14 @@ def _probe_job(key: str, planned: PlannedProbe) -> Job:
         key=key,
         period_ms=planned.period_s * 1000,
         jitter=_PROBE_JITTER,
-        targets=frozenset({planned.target.host}),
+        targets=_hosts_of(planned),
+    )
+
+
+def _hosts_of(planned: PlannedProbe) -> frozenset[str]:
+    """Every host that a probe touches."""
+    return frozenset(each.host for each in endpoints_of(planned.target)) or frozenset(
+        {planned.target.host}
     )
 
 

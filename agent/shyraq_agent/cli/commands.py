@@ -21,11 +21,13 @@ from shyraq_agent.cli.running import run_until_stopped
 from shyraq_agent.cli.show import render_status, render_traffic, what_is_wrong
 from shyraq_agent.clock import RealPace, RealStopwatch
 from shyraq_agent.config import AgentConfig, load_config
-from shyraq_agent.config.plan import ladder_of
+from shyraq_agent.config.plan import ladder_of, responder_of
 from shyraq_agent.config.reference import render_reference
 from shyraq_agent.config.settings import LimitSettings, NetworkSettings
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.errors import AgentError, ConfigError
+from shyraq_agent.measure import PROBES
+from shyraq_agent.measure.responder import Pairing
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Target, load_shipped_targets, parse_target
 from shyraq_agent.once import measure_once, render_steps, render_table, to_json, went_wrong
@@ -104,6 +106,7 @@ def run(make_policy: MakePolicy, config_path: Path) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    logging.getLogger("quic").setLevel(logging.ERROR)  # it names what servers say
     config = load_config(config_path)
     asyncio.run(run_until_stopped(config, make_policy(config.settings.network.gateways)))
 
@@ -116,25 +119,33 @@ def run(make_policy: MakePolicy, config_path: Path) -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Take resolvers, limits, ladder and (without TARGETS) targets from this file.",
 )
+@click.option(
+    "--probe",
+    type=click.Choice(sorted(PROBES)),
+    help="Use this probe for each of TARGETS.  [default: the one that its way of writing means]",
+)
 @click.option("--explain", is_flag=True, help="Show every step with what it saw.")
 @_json_option
 @click.pass_obj
 def once(
     make_policy: MakePolicy,
+    *,
     targets: tuple[str, ...],
     config_path: Path | None,
+    probe: str | None,
     explain: bool,
     as_json: bool,
 ) -> int:
     """Measure TARGETS now and show what was seen; nothing is signed, kept or sent.
 
-    A target is a URL, host:port or a name. Without any, those of the configuration are
+    A target is a URL, host:port, a name, quic://host:port, trace://host:port or
+    messenger:service. Without any, those of the configuration are
     measured, else the list that comes with the agent. Exit code 1: at least one target did not
     answer to the end.
     """
     config = None if config_path is None else load_config(config_path)
     chosen = _targets(targets, config)
-    measured = asyncio.run(_measure(chosen, config, make_policy, quiet=as_json))
+    measured = asyncio.run(_measure(chosen, config, make_policy, probe=probe, quiet=as_json))
     if as_json:
         click.echo(json.dumps([to_json(each) for each in measured], ensure_ascii=False, indent=2))
     elif explain:
@@ -210,6 +221,7 @@ async def _measure(
     config: AgentConfig | None,
     make_policy: MakePolicy,
     *,
+    probe: str | None,
     quiet: bool,
 ) -> tuple[RawMeasurement, ...]:
     network = NetworkSettings() if config is None else config.settings.network
@@ -221,6 +233,9 @@ async def _measure(
         stopwatch=RealStopwatch(),
         policy=make_policy(network.gateways),
         rng=SystemRandom(),
+        responder=None if config is None else responder_of(config.settings.responder),
+        pairing=_one_round(config),
+        may_trace_hello=config is not None and config.settings.trace.hello,
     )
     ladder = None if config is None else ladder_of(config.settings)
     wanted = len(targets) + (ladder is not None)
@@ -232,4 +247,11 @@ async def _measure(
         if not quiet and sys.stderr.isatty():
             click.echo(f"\r{finished} of {wanted}", nl=finished == wanted, err=True)
 
-    return await measure_once(targets, edges, ladder=ladder, progress=progress)
+    return await measure_once(targets, edges, ladder=ladder, probe=probe, progress=progress)
+
+
+def _one_round(config: AgentConfig | None) -> Pairing:
+    """Nobody waits at a terminal for a washout."""
+    if config is None:
+        return Pairing(rounds=1, washout_ms=0)
+    return Pairing(neutral_name=config.settings.name_pair.neutral_name, rounds=1, washout_ms=0)

@@ -55,4 +55,5 @@ def render_traffic(traffic: Traffic) -> str:
 
 
 def _columns(rows: Sequence[tuple[str, str, str]]) -> str:
-    return "\n".join(f"{what:<14}{runs:>10}{size:>18}".rstrip() for what, runs, size in rows)
+    wide = max(len(what) for what, _, _ in rows) + 1
+    return "\n".join(f"{what:<{wide}}{runs:>10}{size:>18}".rstrip() for what, runs, size in rows)

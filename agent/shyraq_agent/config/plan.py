@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 from shyraq_agent.config.settings import (
     CadenceSettings,
     LimitSettings,
+    NamePairSettings,
     ResolverSettings,
+    ResponderSettings,
     Settings,
 )
 from shyraq_agent.measure import PROBE_OF_KIND
 from shyraq_agent.measure.edges import Resolver
 from shyraq_agent.measure.limits import MAX_TARGETS, Limits
+from shyraq_agent.measure.responder import Arm, Pairing, Responder
 from shyraq_agent.measure.target import (
     Ladder,
     Rung,
@@ -105,6 +108,29 @@ def limits_of(limits: LimitSettings) -> Limits:
     return Limits(**asdict(limits))
 
 
+def responder_of(responder: ResponderSettings) -> Responder | None:
+    """Our own server; None: there is none. The settings are within the rules."""
+    if responder.name is None:
+        return None
+    return Responder(
+        name=responder.name,
+        neutral=Arm(address=responder.neutral_address or "", port=responder.neutral_port),
+        target=Arm(address=responder.target_address or "", port=responder.target_port),
+        rate=Arm(address=responder.rate_address or "", port=responder.rate_port),
+        body_bytes=responder.body_bytes,
+        may_send_names=responder.send_names,
+    )
+
+
+def pairing_of(name_pair: NamePairSettings) -> Pairing:
+    """How names are compared; one for the whole agent."""
+    return Pairing(
+        neutral_name=name_pair.neutral_name,
+        washout_ms=name_pair.washout_s * 1000,
+        rounds=name_pair.rounds,
+    )
+
+
 def _listed(settings: Settings, mistakes: list[str]) -> Iterator[Target]:
     if settings.lists.shipped:
         yield from load_shipped_targets()
@@ -121,5 +147,10 @@ def _period_s(cadence: CadenceSettings, probe: str) -> int:
         "tls": cadence.tls_s,
         "tcp": cadence.tcp_s,
         "dns": cadence.dns_s,
+        "messengers": cadence.messengers_s,
+        "quic": cadence.quic_s,
+        "trace": cadence.trace_s,
+        "name_pair": cadence.name_pair_s,
+        "rate": cadence.rate_s,
     }
     return periods[probe]

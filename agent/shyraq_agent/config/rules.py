@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from shyraq_agent.config.settings import BrokerSettings, RungSettings, Settings
+from shyraq_agent.config.settings import (
+    BrokerSettings,
+    ResponderSettings,
+    RungSettings,
+    Settings,
+)
 from shyraq_agent.errors import LocalError
-from shyraq_agent.measure.target import check_host, parse_target
+from shyraq_agent.measure.target import TargetKind, check_host, parse_target
 from shyraq_agent.sign.keyfile import read_key
 from shyraq_wire.errors import WireError
 from shyraq_wire.keys import load_evidence_key
@@ -34,9 +39,13 @@ def broken_rules(settings: Settings) -> Iterator[str]:
         yield from _broken_rung(f"ladder[{index}]", rung, settings.network.gateways)
     for index, target in enumerate(settings.target):
         try:
-            parse_target(target.target)
+            kind = parse_target(target.target).kind
         except ValueError as error:
             yield f"target[{index}].target: {error}"
+        else:
+            yield from _broken_probes(f"target[{index}].probes", kind, target.probes, settings)
+    yield from _broken_responder(settings.responder)
+    yield from _broken_pairs(settings)
 
 
 def broken_files(settings: Settings) -> Iterator[str]:
@@ -101,6 +110,57 @@ def _broken_rung(path: str, rung: RungSettings, gateways: tuple[str, ...]) -> It
             yield f"{path}.{key}: {error}"
     if rung.tier == "gateway" and rung.host not in gateways:
         yield f"{path}.host: not one of network.gateways; nothing else at home is touched"
+
+
+def _broken_probes(
+    path: str, kind: TargetKind, probes: tuple[str, ...], settings: Settings
+) -> Iterator[str]:
+    if probes and kind in ("quic", "route", "service"):
+        yield f"{path}: this way of writing stands for one probe; leave probes out"
+    if "name_pair" in probes and kind not in ("endpoint", "name"):
+        yield f"{path}: name_pair is for host:port or a name"
+    if "rate" in probes and kind != "url":
+        yield f"{path}: rate is for a URL"
+    if "rate" in probes and settings.responder.name is None:
+        yield f"{path}: rate needs [responder]"
+
+
+def _broken_responder(responder: ResponderSettings) -> Iterator[str]:
+    arms = {
+        "neutral_address": responder.neutral_address,
+        "target_address": responder.target_address,
+        "rate_address": responder.rate_address,
+    }
+    for key, address in arms.items():
+        if responder.name is not None and address is None:
+            yield f"responder.{key}: needed with responder.name"
+        if address is not None and not _is_address(address):
+            yield f"responder.{key}: an IP address is due"
+    neutral = responder.neutral_address
+    if neutral is not None and neutral == responder.target_address:
+        yield "responder.target_address: not neutral_address, a block can linger on an address"
+    if responder.name is None:
+        if responder.send_names:
+            yield "responder.send_names: there is no responder.name"
+        return
+    try:
+        check_host(responder.name)
+    except ValueError as error:
+        yield f"responder.name: {error}"
+
+
+def _broken_pairs(settings: Settings) -> Iterator[str]:
+    pairs, cadence_s = settings.name_pair, settings.cadence.name_pair_s
+    try:
+        check_host(pairs.neutral_name)
+    except ValueError as error:
+        yield f"name_pair.neutral_name: {error}"
+    many = sum("name_pair" in target.probes for target in settings.target)
+    if many * pairs.washout_s > cadence_s:
+        yield (
+            f"cadence.name_pair_s: {many} targets, {pairs.washout_s} s of washout each, do not fit "
+            f"into {cadence_s} s: {many * pairs.washout_s} at least"
+        )
 
 
 def _broken_directory(path: Path) -> Iterator[str]:

@@ -12,6 +12,9 @@ from typing import Final
 
 from shyraq_agent.config.plan import PlannedProbe
 from shyraq_agent.config.settings import RungSettings, Settings
+from shyraq_agent.measure.messengers import endpoints_of
+from shyraq_agent.measure.target import Target, parse_target
+from shyraq_agent.measure.transfer import WINDOW_BYTES
 
 MONTH_S: Final = 30 * 86_400
 
@@ -24,6 +27,9 @@ BYTES_OF: Final = {
     "web in clear": 86_000,
     "tls": 6_200,
     "tcp": 330,
+    "quic": 7_000,
+    "trace": 10_000,
+    "trace hello": 45_000,
     "pulse": 2_300,
     "bulk": 1_700,
     "measurement": 650,
@@ -36,6 +42,15 @@ each measurement in it. Added: 1,700 where a chain is sent, because public chain
 4 kB and the one measured 2.3; 22 a TLS record; a redirect and a lookup for web; in clear
 eight times as much of a page is read. Echo, dns, ping and keep-alive are counted from their
 packets. A test in the lab holds the figures of the probes against the line."""
+
+
+_FAMILIES: Final = 2
+
+_ACTION_OF: Final = {"connect": "tcp", "hello": "hello", "verify": "tls"}
+"""By how far an endpoint is asked."""
+
+ON_THE_LINE: Final = 1.1
+"""Bytes on the line for each byte of a long download: headers, acknowledgements, TLS records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +102,7 @@ def expected_traffic(settings: Settings, plan: Sequence[PlannedProbe]) -> Traffi
         TrafficLine(what="light ladder", runs=beats, month_bytes=beats * light),
         TrafficLine(what="full ladder", runs=ladders, month_bytes=ladders * full),
         *(
-            TrafficLine(what=probe, runs=count, month_bytes=count * BYTES_OF[probe])
+            TrafficLine(what=probe, runs=count, month_bytes=count * _bytes_of(probe, settings))
             for probe, count in sorted(runs.items())
         ),
         TrafficLine(
@@ -109,7 +124,40 @@ def expected_traffic(settings: Settings, plan: Sequence[PlannedProbe]) -> Traffi
 
 def _action_of(planned: PlannedProbe) -> str:
     is_clear = planned.target.text.lower().startswith("http:")
+    if planned.probe == "messengers":
+        return planned.target.text
     return "web in clear" if planned.probe == "web" and is_clear else planned.probe
+
+
+def _bytes_of(action: str, settings: Settings) -> int:
+    """Of one action, as far as the settings decide it."""
+    match action:
+        case "quic":
+            return _FAMILIES * (BYTES_OF["tls"] + BYTES_OF["quic"])
+        case "trace":
+            hello = BYTES_OF["trace hello"] if settings.trace.hello else 0
+            return _FAMILIES * (BYTES_OF["trace"] + hello)
+        case "name_pair":
+            responder = settings.responder
+            arm = BYTES_OF["tls"] + round(responder.body_bytes * ON_THE_LINE)
+            arms = 2 * arm if responder.name is not None and responder.send_names else 0
+            return 2 * BYTES_OF["hello"] + arms
+        case "rate":
+            body = round(settings.limits.body_bytes * ON_THE_LINE)
+            # The page may be longer than what is read: what is under way then still comes.
+            return 2 * (BYTES_OF["tls"] + body) + WINDOW_BYTES
+        case _ if action not in BYTES_OF:
+            return _service_bytes(parse_target(action))
+        case _:
+            return BYTES_OF[action]
+
+
+def _service_bytes(service: Target) -> int:
+    """Of one round over a messenger's endpoints, a name's in both families."""
+    return sum(
+        BYTES_OF[_ACTION_OF[each.proof]] * (_FAMILIES if each.host[0].isalpha() else 1)
+        for each in endpoints_of(service)
+    )
 
 
 def _light_bytes(rungs: Sequence[RungSettings]) -> int:

@@ -11,7 +11,12 @@ ladder has no target: see `ladder.LadderProbe`.
     lookup, connect, handshake, request, alive
                                single actions, each behind one step
     reach                      the steps that several probes begin with
-    dns, tcp, tls, web, ladder the probes; they do not know each other
+    transfer                   one download, and how fast its bytes came
+    responder                  our own server, and when a name may be said to it again
+    http3, hops                QUIC handshakes; packets that go only part of the way
+    services                   the endpoints of each messenger
+    dns, tcp, tls, web, ladder, name_pair, rate, messengers, quic, trace
+                               the probes; they do not know each other
 
 Nothing here concludes: no verdict is made on a node.
 """
@@ -20,7 +25,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from shyraq_agent.measure import dns, tcp, tls, web
+from shyraq_agent.measure import dns, messengers, name_pair, quic, rate, tcp, tls, trace, web
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Target, TargetKind
@@ -28,11 +33,29 @@ from shyraq_agent.measure.target import Target, TargetKind
 Probe = Callable[[Target, Edges], Awaitable[RawMeasurement]]
 
 PROBES: Final[Mapping[str, Probe]] = MappingProxyType(
-    {"dns": dns.measure, "tcp": tcp.measure, "tls": tls.measure, "web": web.measure}
+    {
+        "dns": dns.measure,
+        "messengers": messengers.measure,
+        "name_pair": name_pair.measure,
+        "quic": quic.measure,
+        "rate": rate.measure,
+        "tcp": tcp.measure,
+        "tls": tls.measure,
+        "trace": trace.measure,
+        "web": web.measure,
+    }
 )
 """Probe by name, as it stands in a measurement's `probe`."""
 
 PROBE_OF_KIND: Final[Mapping[TargetKind, str]] = MappingProxyType(
-    {"url": "web", "endpoint": "tls", "listener": "tcp", "name": "dns"}
+    {
+        "url": "web",
+        "endpoint": "tls",
+        "listener": "tcp",
+        "name": "dns",
+        "quic": "quic",
+        "route": "trace",
+        "service": "messengers",
+    }
 )
 """The probe that a target gets when no other is asked for."""

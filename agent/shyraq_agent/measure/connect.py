@@ -16,7 +16,7 @@ from shyraq_wire.report import Json
 
 _MAX_SAMPLES: Final = 64
 _READ_BYTES: Final = 8 * 1024
-_RECEIVE_BUFFER_BYTES: Final = 8 * 1024
+RECEIVE_BUFFER_BYTES: Final = 8 * 1024
 """The kernel doubles it (socket(7)); a certificate chain fits."""
 
 
@@ -84,7 +84,9 @@ class Stream:
         self._writer.transport.abort()
 
 
-async def connect(address: str, port: int, tally: Tally) -> Stream:
+async def connect(
+    address: str, port: int, tally: Tally, *, receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES
+) -> Stream:
     """A connection to an address that the policy has let pass.
 
     Its receive buffer is small, so that a server cannot put much more on the host's line than
@@ -94,6 +96,7 @@ async def connect(address: str, port: int, tally: Tally) -> Stream:
         address: One IP address, never a name.
         port: 1 to 65535.
         tally: Where its bytes count, those of a failure too.
+        receive_buffer_bytes: Larger where speed is measured, which a small window would bound.
 
     Raises:
         OSError: It cannot be made.
@@ -101,7 +104,7 @@ async def connect(address: str, port: int, tally: Tally) -> Stream:
     made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         tally.watch(made)
         await asyncio.get_running_loop().sock_connect(made, (address, port))
         reader, writer = await asyncio.open_connection(sock=made, limit=_READ_BYTES)

@@ -22,6 +22,7 @@ from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.limits import Limits
+from shyraq_agent.measure.responder import Pairing, Responder
 from shyraq_agent.meter import Tally
 
 Family = Literal["ipv4", "ipv6"]
@@ -75,10 +76,16 @@ class Edges:
     """None: names are asked of `resolvers` only."""
     resolvers: tuple[Resolver, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    may_trace_hello: bool = False
+    """Whether the host consented to ClientHellos that go only part of the way (probe `trace`)."""
     links: Callable[[], Links] = field(default_factory=lambda: read_links)
     """Called in a thread."""
     meter: Tally = field(default_factory=Tally)
     """Where the bytes of a measurement count: each socket and datagram of a probe is told it."""
+    responder: Responder | None = None
+    """Our own server; None: this node knows of none."""
+    pairing: Pairing = field(default_factory=Pairing)
+    """How name pairs are tried; shared by all targets."""
 
 
 _MAX_OUTSTANDING: Final = 16

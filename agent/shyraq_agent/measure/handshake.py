@@ -15,6 +15,7 @@ the step's own time-out. Certificates are taken as they come and judged apart
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from shyraq_agent.measure.classify import StepFailed
@@ -133,12 +134,7 @@ async def say_hello(stream: Stream, server_name: str, notes: Notes) -> None:
         OSError: The connection broke.
         StepFailed: The server closed, or answered otherwise.
     """
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = _context().wrap_bio(incoming, outgoing, server_hostname=server_name)
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        await stream.write(outgoing.read())
+    await stream.write(client_hello(server_name))
     head = b""
     while len(head) < _HELLO_HEAD_BYTES:
         data = await stream.read()
@@ -148,6 +144,19 @@ async def say_hello(stream: Stream, server_name: str, notes: Notes) -> None:
     if head[0] != _HANDSHAKE_RECORD or head[5] != _SERVER_HELLO:
         notes["reason"] = "no ServerHello"
         raise StepFailed("ssl_failed_handshake")
+
+
+def client_hello(server_name: str) -> bytes:
+    """A ClientHello as it goes on the wire.
+
+    Args:
+        server_name: As for `shake_hands`.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = _context().wrap_bio(incoming, outgoing, server_hostname=server_name)
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 def _feed(incoming: ssl.MemoryBIO, data: bytes) -> None:

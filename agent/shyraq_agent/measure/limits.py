@@ -33,8 +33,15 @@ class Limits:
     """TLS handshake, from ClientHello to the server's Finished."""
     request_ms: int = 10_000
     """From sending the request to the last byte that is read."""
+    quic_ms: int = 5_000
+    """One of the three tries of a QUIC handshake: its first datagram is sent three times."""
+    hop_ms: int = 1_500
+    """Until a router on the way says that it dropped a packet."""
     ladder_ms: int = 8_000
     """One rung: half for the connect and half for the ServerHello, or all of it for an echo."""
+    transfer_ms: int = 60_000
+    """One download that measures speed: 128 KiB at 17 kbit/s take so long, and one that does not
+    end in time is recorded as far as it came."""
     body_bytes: int = 64 * 1024
     """Read of one page that came in clear text, where a forged one must be told from the real."""
     verified_body_bytes: int = 8 * 1024

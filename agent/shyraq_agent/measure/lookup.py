@@ -28,12 +28,17 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+from dns import _features
 
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.connect import Stream, connect
 from shyraq_agent.measure.edges import Edges, Resolver, SystemResolver
 from shyraq_agent.measure.step import Notes
 from shyraq_wire.report import Json
+
+# paho loads dnspython's resolver, and that would load aioquic: three megabytes that only the
+# probe `quic` needs.
+_features.force("doq", enabled=False)
 
 QueryType = Literal["A", "AAAA"]
 

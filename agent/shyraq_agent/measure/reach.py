@@ -2,6 +2,7 @@
 
     lookup      by the host's own resolver, and by its network's resolver where asked
     connect     to each checked address
+    hello       TLS as far as the ServerHello
     handshake   TLS, whatever certificate comes
     verify      that certificate against the agent's own bundle
 
@@ -19,9 +20,9 @@ from typing import Final
 
 from shyraq_agent.measure.certificates import describe, served_chain
 from shyraq_agent.measure.classify import StepFailed
-from shyraq_agent.measure.connect import Stream, connect
+from shyraq_agent.measure.connect import RECEIVE_BUFFER_BYTES, Stream, connect
 from shyraq_agent.measure.edges import Edges, Family, Resolver, SystemResolver, family_of
-from shyraq_agent.measure.handshake import TlsStream, shake_hands
+from shyraq_agent.measure.handshake import TlsStream, say_hello, shake_hands
 from shyraq_agent.measure.lookup import (
     QueryType,
     Question,
@@ -122,7 +123,13 @@ async def ask_server(
 
 
 async def open_stream(
-    record: Record, address: str, port: int, edges: Edges, *, about: About = NOTHING
+    record: Record,
+    address: str,
+    port: int,
+    edges: Edges,
+    *,
+    about: About = NOTHING,
+    receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES,
 ) -> Stream | None:
     """A TCP connection, as a step; None when it failed or the policy forbids it."""
     facts = {"address": address, "port": port, **about}
@@ -132,7 +139,7 @@ async def open_stream(
 
     async def action(_notes: Notes) -> Stream:
         """The step itself."""
-        return await connect(address, port, edges.meter)
+        return await connect(address, port, edges.meter, receive_buffer_bytes=receive_buffer_bytes)
 
     return await record.attempt("connect", action, limit_ms=edges.limits.connect_ms, about=facts)
 
@@ -144,6 +151,7 @@ async def open_tls(
     edges: Edges,
     *,
     about: About = NOTHING,
+    server_name: str | None = None,
 ) -> TlsStream | None:
     """TLS over an open stream, as the steps handshake and verify.
 
@@ -153,12 +161,14 @@ async def open_tls(
         host: The name to ask for and to verify.
         edges: Stopwatch, bundle and limits.
         about: Goes into each step, such as the address.
+        server_name: Asked for instead of `host`, which is verified all the same.
 
     Returns:
         None when the handshake failed or the certificate is not good.
     """
-    facts = {"server_name": host, **about}
-    shake = partial(shake_hands, stream, host, edges.stopwatch.elapsed_ms)
+    asked = host if server_name is None else server_name
+    facts = {"server_name": asked, **about}
+    shake = partial(shake_hands, stream, asked, edges.stopwatch.elapsed_ms)
     limit_ms = edges.limits.handshake_ms
     opened: TlsStream | None = None
     try:
@@ -176,6 +186,29 @@ async def open_tls(
         if opened is None:
             stream.close()
     return opened
+
+
+async def hear_hello(
+    record: Record, stream: Stream, host: str, edges: Edges, *, about: About = NOTHING
+) -> bool:
+    """Whether a ServerHello came over an open stream, as the step hello; the stream stays open.
+
+    Args:
+        record: Gets the step.
+        stream: A fresh connection.
+        host: The name to ask for.
+        edges: Limits.
+        about: Goes into the step.
+    """
+
+    async def action(notes: Notes) -> bool:
+        """The step itself."""
+        await say_hello(stream, host, notes)
+        return True
+
+    facts = {"server_name": host, **about}
+    limit_ms = edges.limits.handshake_ms
+    return bool(await record.attempt("hello", action, limit_ms=limit_ms, about=facts))
 
 
 def _verify(record: Record, chain: Sequence[bytes], host: str, edges: Edges, notes: Notes) -> bool:

@@ -1,11 +1,14 @@
 """What is measured: targets from lists and configuration, and the rungs of the ladder.
 
-A target is written in one of four ways, and the way says which probe it is for:
+The way in which a target is written says which probe it is for:
 
     https://orda.kz/          url        fetched step by step (probe `web`)
     orda.kz:443               endpoint   connect, handshake and certificate (probe `tls`)
     tcp://149.154.167.51:443  listener   connect only: it speaks no TLS (probe `tcp`)
     orda.kz                   name       asked of every resolver (probe `dns`)
+    quic://orda.kz:443        quic       HTTP/3 beside TLS at the same address (probe `quic`)
+    trace://orda.kz:443       route      the routers on the way (probe `trace`)
+    messenger:telegram        service    each endpoint of a messenger (probe `messengers`)
 
 Lists are CSV in the Citizen Lab's columns: url, category_code, category_description,
 date_added, source, notes. Host names are kept in their ASCII form (IDNA 2008).
@@ -14,17 +17,22 @@ date_added, source, notes. Host names are kept in their ASCII form (IDNA 2008).
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from ipaddress import ip_address
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import httpx
 
 from shyraq_wire.report import Tier
 
-TargetKind = Literal["url", "endpoint", "listener", "name"]
+TargetKind = Literal["url", "endpoint", "listener", "name", "quic", "route", "service"]
+
+Messenger = Literal[
+    "telegram", "telegram-web", "whatsapp", "whatsapp-web", "signal", "facebook-messenger"
+]
+"""Services of the probe `messengers`; `messengers.csv` names the endpoints of each."""
 
 Proof = Literal["tls", "echo", "dns", "ping"]
 """What shows that a rung's endpoint is alive. `tls`: a ServerHello. `echo`: our own nonce came
@@ -43,7 +51,12 @@ COLUMNS: Final = (
 MAX_RUNGS: Final = 24
 """A lookup, a connect and a hello each, at two addresses of a few, fit one measurement."""
 
-_LISTENER: Final = "tcp://"
+_SCHEMES: Final[Mapping[str, TargetKind]] = {
+    "tcp://": "listener",
+    "quic://": "quic",
+    "trace://": "route",
+}
+_MESSENGER: Final = "messenger:"
 _MAX_TEXT_LENGTH = 2048
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -57,9 +70,9 @@ class Target:
     """As configured; names the target in reports."""
     kind: TargetKind
     host: str
-    """Name in ASCII, or an IP address without brackets."""
+    """Name in ASCII, or an IP address without brackets; of a service its own name."""
     port: int | None
-    """None for a name."""
+    """None for a name and for a service."""
     category: str = ""
     """Category code of the list, such as NEWS; "" when none was given."""
 
@@ -102,19 +115,22 @@ def parse_target(text: str, *, category: str = "") -> Target:
     """The target that a text names.
 
     Args:
-        text: A URL with http or https, host:port (IPv6 in brackets), the same after tcp://, or a
-            bare name.
+        text: A URL with http or https, host:port (IPv6 in brackets), the same after tcp://,
+            quic:// or trace://, messenger: and a service, or a bare name.
         category: Category code to keep beside it.
 
     Raises:
-        ValueError: None of the four; the text says what is wrong and what would be right.
+        ValueError: None of these; the text says what is wrong and what would be right.
     """
     if not text or len(text) > _MAX_TEXT_LENGTH:
         raise ValueError(f"a target has 1 to {_MAX_TEXT_LENGTH} characters")
     if any(each.isspace() or not each.isprintable() for each in text):
         raise ValueError("a target has no spaces or control characters")
-    kind: TargetKind = "listener" if text.startswith(_LISTENER) else "endpoint"
-    place = text.removeprefix(_LISTENER)
+    if text.startswith(_MESSENGER):
+        return _service(text, category)
+    scheme = next((each for each in _SCHEMES if text.startswith(each)), "")
+    kind = _SCHEMES.get(scheme, "endpoint")
+    place = text.removeprefix(scheme)
     if "://" in place:
         host, port = split_url(text)
         return Target(text=text, kind="url", host=host, port=port, category=category)
@@ -123,7 +139,7 @@ def parse_target(text: str, *, category: str = "") -> Target:
         raise ValueError("write https://host/path for a page, host:port or a name for the rest")
     host = check_host(parsed.raw_host.decode("ascii"))
     if parsed.port is None:
-        if kind == "listener" or _is_address(host):
+        if scheme or _is_address(host):
             raise ValueError("a port is due, as in 192.0.2.1:443 or [2001:db8::1]:443")
         return Target(text=text, kind="name", host=host, port=None, category=category)
     return Target(text=text, kind=kind, host=host, port=_port(parsed.port), category=category)
@@ -189,6 +205,14 @@ def load_shipped_targets() -> tuple[Target, ...]:
     """Our own short list: names in the letter, neutral controls, domestic services."""
     folder = resources.files("shyraq_agent.measure")
     return read_target_list(folder.joinpath("targets.csv").read_text(encoding="utf-8"))
+
+
+def _service(text: str, category: str) -> Target:
+    name = text.removeprefix(_MESSENGER)
+    if name not in get_args(Messenger):
+        known = ", ".join(get_args(Messenger))
+        raise ValueError(f"a messenger is one of {known}")
+    return Target(text=text, kind="service", host=name, port=None, category=category)
 
 
 def _parse(text: str) -> httpx.URL:
