@@ -225,6 +225,118 @@ def test_a_dead_address_that_the_control_was_given_too_is_down() -> None:
     assert _last(_Story().repeated(dead, both))[0] == "down"
 
 
+def _asked(*steps: Step) -> Measurement:
+    """What a control met at the addresses that it was asked to try."""
+    return web(steps, probe="tls", asked=7)
+
+
+def _asked_story(ours: Measurement, answer: Measurement, *, before: bool = False) -> list[Verdict]:
+    """Three rounds of a node; controls measure the site by their schedule and answer asks."""
+    story = _Story()
+    if before:
+        story.minute((_place(), _door(66)))
+    for _ in range(3):
+        story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+        story.minute((_place(), ours))
+        story.minute((CONTROL, answer), (CONTROL_2, answer))
+    story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+    for _ in range(7):
+        story.minute()
+    return [said for said in story.verdicts if said.node == "node-0001"][before:]
+
+
+_DEAD = _door(66, connect="connection_refused")
+
+
+def test_a_lie_that_leads_nowhere_is_found_because_controls_were_asked() -> None:
+    """Nothing listens at the address, for nobody; the site is alive at its own."""
+    unasked = _Story().repeated(_DEAD)
+    assert _last(unasked) == ("unknown", None, "address_untried", "control.untried")
+    said = _asked_story(_DEAD, _asked(*https("198.51.100.66", connect="connection_refused")))
+    assert [each.rule for each in said] == ["control.once", *["dns.wrong-address"] * 2]
+    assert _last(said) == ("blocked", "dns", None, "dns.wrong-address")
+    assert said[-1].controls == ("control-01", "control-02")
+    assert said[-1].confidence == pytest.approx(0.85)
+
+
+def test_an_address_that_works_for_the_asked_is_blocked_here() -> None:
+    """Given only to this network, tried by nobody unasked: before and after it worked abroad."""
+    silent = _door(66, handshake="generic_timeout_error")
+    said = _asked_story(silent, _asked(*https("198.51.100.66")[:3]))
+    assert _last(said) == ("blocked", "tls", None, "tls.failed")
+    assert said[-1].confidence == pytest.approx(0.9)
+
+
+def test_an_asked_control_that_is_alone_in_failing_does_not_hasten_the_word() -> None:
+    """One control may be ill: the other network, or the end of the cadence, is waited for."""
+    story = _Story()
+    dead = _asked(*https("198.51.100.66", connect="connection_refused"))
+    for _ in range(2):
+        story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+        story.minute((_place(), _DEAD))
+    assert story.minute((CONTROL, dead), (CONTROL, GOOD)) == []
+    said = story.minute((CONTROL_2, dead))
+    assert [each.rule for each in said] == ["control.once", "dns.wrong-address"]
+
+
+def test_a_dead_address_where_the_site_was_met_is_nobodys_lie() -> None:
+    """An edge of a CDN has died for everybody: the site is not down, and nobody interferes."""
+    said = _asked_story(
+        _DEAD, _asked(*https("198.51.100.66", connect="connection_refused")), before=True
+    )
+    assert _last(said) == ("unknown", None, "unclear", "control.not-here")
+
+
+def test_where_the_site_was_met_one_try_afterwards_is_enough() -> None:
+    """That the address worked before, the nodes themselves have seen."""
+    story = _Story()
+    story.minute((_place(), _door(66)))
+    for _ in range(3):
+        story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+        story.minute((_place(), _door(66, handshake="connection_reset")))
+    story.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+    story.minute((CONTROL, _asked(*https("198.51.100.66")[:3])))
+    for _ in range(7):
+        story.minute()
+    said = [each for each in story.verdicts if each.node == "node-0001"]
+    assert _last(said[1:]) == ("blocked", "tls", None, "tls.failed")
+
+
+def test_a_site_that_is_down_everywhere_is_down_whoever_was_asked() -> None:
+    """At its own addresses, and at one that only an ask led to."""
+    refused = web([lookup(RIGHT), *https(connect="connection_refused")])
+    asked = _asked(*https("198.51.100.66", connect="connection_refused"))
+    story = _Story()
+    for _ in range(3):
+        story.minute((CONTROL, refused), (CONTROL_2, refused))
+        story.minute((_place(), _DEAD))
+        story.minute((CONTROL, asked), (CONTROL_2, asked))
+    for _ in range(7):
+        story.minute((CONTROL, refused), (CONTROL_2, refused))
+    said = [each for each in story.verdicts if each.node == "node-0001"]
+    assert _last(said)[0] == "down"
+
+
+def test_what_was_asked_tells_of_its_address_only() -> None:
+    """A control that failed at a liar's address has not failed at the site."""
+    story = _Story()
+    nothing = web([lookup(failure="dns_nxdomain_error")])
+    asked = _asked(*https("198.51.100.66", connect="connection_refused"))
+    for _ in range(3):
+        story.minute((_place(), nothing))
+        story.minute((CONTROL, asked), (CONTROL_2, asked))
+    for _ in range(7):
+        story.minute()
+    assert {each.state for each in story.verdicts} == {"unknown"}
+
+
+def test_an_asked_measurement_of_a_sensor_is_not_its_own_experience() -> None:
+    """We chose the address: it speaks neither for the node's network nor against it."""
+    story = _Story()
+    assert story.minute((_place(), _asked(*https("198.51.100.66")))) == []
+    assert story.judge.questions(1_668_927_600_000) == ()
+
+
 def test_another_address_with_a_good_certificate_is_innocent() -> None:
     """CDNs answer differently by place."""
     [verdict] = _Story().minute((_place(), web([lookup(WRONG), *https(WRONG)])))

@@ -74,8 +74,15 @@ def https(
     return steps
 
 
-def web(steps: Iterable[Step], target: str = SITE, probe: str = "web") -> Measurement:
-    """One measurement of the probe `web`, unless another is named."""
+def web(
+    steps: Iterable[Step], target: str = SITE, probe: str = "web", *, asked: int | None = None
+) -> Measurement:
+    """One measurement of the probe `web`, unless another is named; `asked`: the ask's number."""
     return Measurement(
-        probe=probe, target=target, started_offset_ms=0, duration_ms=0.0, steps=tuple(steps)
+        probe=probe,
+        target=target,
+        started_offset_ms=0,
+        duration_ms=0.0,
+        steps=tuple(steps),
+        result={} if asked is None else {"asked": asked},
     )

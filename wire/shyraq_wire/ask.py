@@ -34,6 +34,9 @@ MAX_ADDRESSES: Final = 4
 MAX_VALIDITY_MS: Final = 3_600_000
 """The longest an ask may hold."""
 
+MAX_ASKS_PER_HOUR: Final = 60
+"""A node obeys no more, whatever it is told, and a collector sends no more."""
+
 ADDRESS: Final = re.compile(r"[0-9a-f]{0,4}[.:][0-9a-f.:]{1,40}")
 """The letters of an IP address in lower case; whether it is one, and may be reached, the node's
 address policy says."""

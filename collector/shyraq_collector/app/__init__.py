@@ -7,6 +7,7 @@
 `words`      what a stored report tells the engine
 `engine`     the engine as the configuration wants it
 `desk`       the judge, fed in order, in a thread
+`asking`     controls are asked to try the addresses that the judge wants to know of
 `judging`    the ticks: words and verdicts in, findings committed
 `public`     committed state as the public room asks for it
 `serving`    the HTTP server inside the collector

@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from shyraq_collector.facts.fleet import NodeId, Placement
 from shyraq_collector.facts.reports import VerifiedReport
@@ -33,6 +33,8 @@ _CHUNK: Final = 64
 _LET_PASS_S: Final = 0.02
 _LET_PASS_TIMES: Final = 25
 """Looks at the crowd before a chunk is judged all the same: half a second of real time."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +126,11 @@ class Desk:
                 self._verdicts += await asyncio.to_thread(self._judge.advance, advance_to_ms)
         verdicts, self._verdicts = self._verdicts, []
         return verdicts
+
+    async def between(self, ask: Callable[[], T]) -> T:
+        """What somebody wants to know of the judge, asked in a thread while it judges nothing."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(ask)
 
     async def _catch_up(self) -> bool:
         """Read one chunk from the ledger; True when nothing is left to do."""

@@ -8,7 +8,7 @@ import random
 import secrets
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
+from shyraq_collector.app.asking import Asking
 from shyraq_collector.app.desk import WARM_FRAMES, WARM_MS, Desk
 from shyraq_collector.app.engine import make_engine
 from shyraq_collector.app.eyes import Eyes, Senses
@@ -26,6 +27,7 @@ from shyraq_collector.app.serving import serve
 from shyraq_collector.canary import Canary
 from shyraq_collector.clock import Pace, Stopwatch
 from shyraq_collector.config import CollectorConfig
+from shyraq_collector.consume.asks import Asks
 from shyraq_collector.consume.connection import BrokerSettings
 from shyraq_collector.consume.door import Door
 from shyraq_collector.consume.inbox import Inbox
@@ -34,6 +36,7 @@ from shyraq_collector.consume.rates import Rates
 from shyraq_collector.consume.receipts import Receipts
 from shyraq_collector.disclose.api import build
 from shyraq_collector.disclose.places import Country
+from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.reports import Message
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.registry import Registry
@@ -81,7 +84,7 @@ class Rooms:
 
         Args:
             edges: What touches the world outside.
-            key: Signs receipts.
+            key: Signs receipts and asks.
             writer: Of the ledger.
             threads: For signatures.
             readers: `READERS` read-only connections to the ledger.
@@ -115,11 +118,19 @@ class Rooms:
             outlet=self._door,
             commit_point=edges.commit_point,
         )
+        judge = Judge(config.policy)
         self._desk = Desk(
-            Judge(config.policy),
+            judge,
             placement_of=self._fleet.placement,
             stored_after=lambda no: self._stored(after=no),
             is_crowded=lambda: len(self._inbox) > _CROWD_MESSAGES,
+        )
+        self._asking = Asking(
+            questions=lambda at_ms: self._desk.between(lambda: judge.questions(at_ms)),
+            placements=self._placed,
+            is_connected=lambda: self._door.is_connected,
+            send=Asks(key=key, pace=pace, outlet=self._door).send,
+            pace=pace,
         )
         self._judging = self._make_judging()
         self._pipeline = Pipeline(
@@ -158,6 +169,7 @@ class Rooms:
                 self._fleet.run(self._judging.place),
                 self._desk.run(),
                 self._judging.run(),
+                self._asking.run(),
                 self._say_ready(ready),
             ):
                 group.create_task(work)
@@ -225,6 +237,10 @@ class Rooms:
         return frames(
             self._history_reader, self._fleet.keys, after=after, since_ms=since_ms, newest=newest
         )
+
+    def _placed(self) -> Iterable[Placement]:
+        """The fleet now: the registry's view of it is replaced when it changes."""
+        return self._fleet.placements.values()
 
     def _read(self, message: Message) -> None:
         if not self._canary.heard(message):

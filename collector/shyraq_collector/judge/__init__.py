@@ -5,6 +5,7 @@
 `case`       what a rule may ask about one observation
 `memories`   what the judge remembers, and how it answers
 `controls`   what the controls saw of each target
+`wanted`     addresses that they should try; `asking` plans who is asked, and when
 `genuine`    addresses at which a target was surely met
 `line`       whether a node's own line can be trusted
 `slowness`   handshake times beside neutral ones; `pairs` compares them exactly

@@ -43,12 +43,19 @@ class Case:
     """Its lookup gave only addresses that no public name can have."""
     portal: bool
     """A response leads to an address of the local network."""
-    works_elsewhere: bool
-    """The controls did not get through at this address, but at others."""
+    elsewhere: Word
+    """Where they did not get through at this address: their word on all others."""
+    given: bool
+    """A control was given this address by its own resolver; else only an ask led there."""
     strange_address: bool
     """Its address lies near none that the controls were given or where the target was met."""
     injected: bool
     """Something answered in place of a resolver that does not exist, or twice with two words."""
+
+    @property
+    def works_elsewhere(self) -> bool:
+        """Whether the controls did not get through at this address, but at others."""
+        return self.elsewhere == "worked"
 
     @property
     def control(self) -> Word:

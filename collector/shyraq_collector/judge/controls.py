@@ -4,7 +4,7 @@ A control's word on (target, layer, address, moment) is:
 
     worked    it got through that layer, at that very address, before and after the moment,
               within the target's cadence
-    failed    it tried, also afterwards, and never got through
+    failed    it tried, and never got through
     untried   it measured the target then, but not at that address
     mixed     it got through only before or only after: the site itself was changing
     waiting   the time after the moment has not passed yet
@@ -12,6 +12,9 @@ A control's word on (target, layer, address, moment) is:
 
 For DNS and HTTP the address does not matter: any answer, any page. Controls are the nodes abroad;
 for a domestic target they are the sensors of the other networks at home.
+
+A control that was asked to try an address speaks of that address only. "Failed" is said before
+the time is up only when two networks have failed there afterwards: one may be ill itself.
 
 Memory: the newest `MEMORY` outcomes of each target.
 """
@@ -29,6 +32,9 @@ Word = Literal["worked", "failed", "untried", "mixed", "waiting", "absent"]
 
 MEMORY: Final = 512
 """Outcomes kept of one target: at one a minute, more than eight hours."""
+
+_ENOUGH: Final = 2
+"""Networks that must have failed before it is final early."""
 
 _DEPTH: Final[dict[Tried, int]] = {"dns": 0, "tcp": 1, "tls": 2, "http": 3}
 
@@ -60,6 +66,11 @@ class Question:
     network: str
     """Of the node that is judged."""
 
+    @property
+    def is_of_address(self) -> bool:
+        """Whether only what was tried at the very address counts."""
+        return self.address is not None and self.tried in ("tcp", "tls")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -67,7 +78,7 @@ class Answer:
 
     word: Word
     nodes: tuple[NodeId, ...] = ()
-    """Who got through; sorted."""
+    """Who got through, or, where nobody did, who tried; sorted."""
     networks: int = 0
     """How many networks they stand in."""
     page: Page | None = None
@@ -76,6 +87,8 @@ class Answer:
     """What their own resolvers gave for the name at about that time."""
     tried: bool = False
     """Whether any of them tried the very address, or the layer where no address matters."""
+    passed_after: bool = False
+    """Whether every one that tried it got through, and one of them after the moment."""
     indirect: bool = False
     """They speak of other addresses of the target; this one is known to be genuine."""
 
@@ -102,13 +115,16 @@ class Controls:
         ]
         tried = [(outcome, got) for outcome in near if (got := _got(outcome, question)) is not None]
         passed = [outcome for outcome, got in tried if got]
+        telling = passed or [outcome for outcome, _ in tried]
         later = question.now_ms - question.at_ms > question.cadence_ms
         return Answer(
             word=_word(question.at_ms, near, tried, later=later),
-            nodes=tuple(sorted({outcome.node for outcome in passed})),
-            networks=len({outcome.network for outcome in passed}),
+            nodes=tuple(sorted({outcome.node for outcome in telling})),
+            networks=len({outcome.network for outcome in telling}),
             page=_newest_page(passed),
             tried=bool(tried),
+            passed_after=len(passed) == len(tried)
+            and any(_moment(outcome) > question.at_ms for outcome in passed),
             answers=frozenset(
                 answer
                 for outcome in near
@@ -133,10 +149,10 @@ def _word(
 ) -> Word:
     passed_before = any(got and outcome.sighting.at_ms <= at_ms for outcome, got in tried)
     passed_after = any(got and outcome.sighting.at_ms > at_ms for outcome, got in tried)
-    tried_after = any(outcome.sighting.at_ms > at_ms for outcome, _ in tried)
+    tried_after = {outcome.network for outcome, _ in tried if outcome.sighting.at_ms > at_ms}
     if passed_before and passed_after:
         return "worked"
-    if not later and not (tried_after and not passed_before and not passed_after):
+    if not later and (len(tried_after) < _ENOUGH or passed_before or passed_after):
         return "waiting"
     if passed_before or passed_after:
         return "mixed"
@@ -147,13 +163,15 @@ def _word(
 
 def _got(outcome: Outcome, question: Question) -> bool | None:
     """Whether a control got through the layer; None: it did not try."""
+    if outcome.sighting.asked and not question.is_of_address:
+        return None
     answers = [_layer_got(seen, question) for seen in _relevant(outcome.sighting.walk, question)]
     known = [answer for answer in answers if answer is not None]
     return any(known) if known else None
 
 
 def _relevant(walk: Iterable[Seen], question: Question) -> Iterable[Seen]:
-    if question.address is None or question.tried in ("dns", "http"):
+    if not question.is_of_address:
         return walk
     return (seen for seen in walk if seen.address == question.address)
 

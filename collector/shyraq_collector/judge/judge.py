@@ -6,7 +6,9 @@
        controls' word on its moment is final: at the latest one cadence later, by the
        measurements that have arrived since.
     4. The observations of a measurement are walked and the table of `rules` is asked; each
-       measurement gets exactly one verdict.
+       measurement gets exactly one verdict, but for what was measured because we asked: that is
+       a control's and speaks for nobody's own network.
+    5. Addresses at which a node with a line failed are kept as `questions` for the controls.
 
 It reads no clock: time is as far as the newest measurement, and `advance` may move it. The same
 measurements in the same order give the same verdicts, so everything can be recomputed from the
@@ -17,9 +19,11 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final
 
+from shyraq_collector.facts.asks import Question
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.judge.asking import network_of
 from shyraq_collector.judge.case import Case, Conclusion
 from shyraq_collector.judge.controls import Answer
 from shyraq_collector.judge.engine import Rule, walk
@@ -27,6 +31,7 @@ from shyraq_collector.judge.memories import Entered, Memories
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.judge.rules import NOTHING, REFUSALS, RULES
 from shyraq_collector.judge.sightings import sight
+from shyraq_collector.judge.wanted import Wanted
 from shyraq_wire.report import Measurement
 from shyraq_wire.topics import NodeId
 
@@ -50,6 +55,7 @@ class Judge:
             policy: Targets and strictness.
         """
         self._memories = Memories(policy)
+        self._wanted = Wanted(policy)
         self._waiting: dict[str, list[tuple[int, int, Entered]]] = {}
         """By target: a heap of moment, order of arrival and measurement."""
         self._order = count()
@@ -105,7 +111,11 @@ class Judge:
         verdicts = self._expire(sighting.target)
         if self._memories.note_control(placement, sighting):
             verdicts += self._settle(sighting.target)
-        if placement.role == "sensor":
+        if placement.role == "control":
+            self._wanted.note_try(sighting, network_of(placement))
+        if placement.role == "sensor" and not sighting.asked:
+            if self._memories.has_path(placement, sighting):
+                self._wanted.note_failure(sighting, placement.node)
             verdicts += self._enter(
                 self._memories.enter(placement, sighting, clock_wrong=clock_wrong)
             )
@@ -119,6 +129,14 @@ class Judge:
         """
         self._now_ms = max(self._now_ms, now_ms)
         return [verdict for target in list(self._waiting) for verdict in self._expire(target)]
+
+    def questions(self, now_ms: int) -> tuple[Question, ...]:
+        """The addresses that controls should try, the newest failure first.
+
+        Args:
+            now_ms: Milliseconds since 1970 UTC.
+        """
+        return self._wanted.questions(now_ms)
 
     def _enter(self, entered: Entered) -> list[Verdict]:
         """Judges a newcomer at once, or lets it wait."""
@@ -155,7 +173,7 @@ class Judge:
         turned_away = end.page is not None and end.page.status in REFUSALS
         if entered.sighting.succeeded and not turned_away and (end.secure or end.tried != "http"):
             return False
-        return self._memories.ask(entered, end, now_ms=self._now_ms).word == "waiting"
+        return self._memories.is_open(entered, end, now_ms=self._now_ms)
 
     def _judge(self, entered: Entered) -> Verdict:
         cases = [

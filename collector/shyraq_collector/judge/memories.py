@@ -10,6 +10,7 @@ from typing import Final
 
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Slowdown
+from shyraq_collector.judge.asking import network_of
 from shyraq_collector.judge.case import Case
 from shyraq_collector.judge.controls import Answer, Controls, Outcome, Question
 from shyraq_collector.judge.genuine import Genuine
@@ -77,11 +78,13 @@ class Memories:
         policy, node = self._policy.of(sighting.target), NodeId(placement.node)
         self._genuine.note(sighting)
         if abroad or policy.domestic:
-            network = _network(placement)
+            network = network_of(placement)
             self._controls.remember(
                 Outcome(node=node, network=network, abroad=abroad, sighting=sighting)
             )
         took_ms = _handshake_ms(sighting)
+        if sighting.asked:
+            took_ms = None  # an address of another country is far for a reason
         if took_ms is not None and policy.neutral:
             self._slowness.note_neutral(node, sighting.at_ms, took_ms)
         elif took_ms is not None and abroad:
@@ -114,17 +117,34 @@ class Memories:
         """The controls' word on one observation.
 
         An address that none of them tried, but at which the target was surely met lately, is
-        compared with the addresses that they did try.
+        compared with the addresses that they did try. So is one at which all that tried, because
+        they were asked, got through afterwards: that it worked before, the nodes have seen.
         """
         answer = self._controls.ask(
             self._question(entered, tried=seen.tried, address=seen.address, now_ms=now_ms)
         )
         sighting = entered.sighting
-        if answer.tried or seen.address is None or seen.tried not in ("tcp", "tls"):
+        if seen.address is None or seen.tried not in ("tcp", "tls") or answer.word == "worked":
+            return answer
+        if answer.tried and not answer.passed_after:
             return answer
         if not self._genuine.is_genuine(sighting.target, seen.address, sighting.at_ms):
             return answer
         return replace(self._elsewhere(entered, seen, now_ms=now_ms), indirect=True)
+
+    def is_open(self, entered: Entered, seen: Seen, *, now_ms: int) -> bool:
+        """Whether the controls' word on one observation may still change.
+
+        Where they failed at the very address, it is also waited for what they meet at others.
+        """
+        word = self.ask(entered, seen, now_ms=now_ms).word
+        if word == "failed" and seen.address is not None and seen.tried in ("tcp", "tls"):
+            word = self._elsewhere(entered, seen, now_ms=now_ms).word
+        return word == "waiting"
+
+    def has_path(self, placement: Placement, sighting: Sighting) -> bool:
+        """Whether the node's line is not known to reach nothing where the target stands."""
+        return not self._lines.of(placement, sighting, None).no_path
 
     def case(self, entered: Entered, seen: Seen, *, now_ms: int) -> Case:
         """One observation with everything that a rule may ask about it."""
@@ -144,8 +164,10 @@ class Memories:
             clock_wrong=entered.clock_wrong,
             private_answer=sighting.private_answer,
             portal=sighting.portal,
-            works_elsewhere=answer.word in ("failed", "untried")
-            and self._elsewhere(entered, seen, now_ms=now_ms).word == "worked",
+            elsewhere=self._elsewhere(entered, seen, now_ms=now_ms).word
+            if answer.word in ("failed", "untried")
+            else "absent",
+            given=seen.address in answer.answers,
             strange_address=seen.address is not None
             and self._genuine.is_strange(sighting.target, seen.address, answer.answers),
             injected=seen.injected,
@@ -163,7 +185,7 @@ class Memories:
             cadence_ms=target.cadence_ms,
             now_ms=now_ms,
             domestic=target.domestic,
-            network=_network(entered.placement),
+            network=network_of(entered.placement),
         )
 
     def _failures_in_a_row(self, placement: Placement, sighting: Sighting) -> int:
@@ -198,10 +220,6 @@ class Memories:
             and slowdown.low >= policy.slow_low
             and slowdown.p_value <= policy.slow_p_value
         )
-
-
-def _network(placement: Placement) -> str:
-    return placement.isp or placement.node
 
 
 def _good(sighting: Sighting, end: Seen) -> bool:

@@ -51,6 +51,13 @@ def _wrong_address(case: Case) -> bool:
     )
 
 
+def _only_asked(case: Case) -> bool:
+    """Controls failed at an address that none of them would try unasked, and not at all others."""
+    tried = case.seen.tried in ("tcp", "tls")
+    alone = not case.given and case.elsewhere != "failed"
+    return _failed(case) and tried and case.control == "failed" and alone
+
+
 def _forged(case: Case) -> bool:
     """A bad certificate is seen, not inferred: here no control at this address is needed."""
     return (
@@ -203,6 +210,12 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
         when=lambda case: _failed(case) and case.control == "untried",
         concludes=Conclusion("unknown", doubt="address_untried"),
         reason="No control tried the address that this node was given.",
+    ),
+    Rule(
+        id="control.not-here",
+        when=lambda case: _only_asked(case) and not _wrong_address(case),
+        concludes=Conclusion("unknown", doubt="unclear"),
+        reason="Asked, the control fails at this address too; at others the site is not down.",
     ),
     Rule(
         id="down.for-everybody",

@@ -102,6 +102,9 @@ class Sighting:
     """A lookup of the target's own name gave only addresses that the agent may not reach."""
     portal: bool
     """A redirect led to such addresses: into the network of the home."""
+    asked: bool = False
+    """The addresses were named by an ask of the collector, not by a lookup: it tells of them
+    only."""
 
     @property
     def end(self) -> Seen | None:
@@ -144,6 +147,7 @@ def sight(measurement: Measurement, *, at_ms: int) -> Sighting | None:
             step.failure == "dns_bogon_error" and _depth(step) == 0 for step in steps
         ),
         portal=any(step.failure in _INTO_THE_HOME and _depth(step) > 0 for step in steps),
+        asked="asked" in measurement.result,
     )
 
 
