@@ -17,7 +17,7 @@ from shyraq_wire.topics import NodeId
 State = Literal["ok", "blocked", "throttled", "down", "unknown"]
 """`down`: the control fails too. `unknown` is never shown as ok."""
 
-Layer = Literal["dns", "tcp", "tls", "certificate", "http"]
+Layer = Literal["dns", "tcp", "tls", "certificate", "quic", "http"]
 """Where a block bites. `certificate`: a handshake that ends in another's certificate."""
 
 Doubt = Literal[
@@ -48,6 +48,10 @@ class Slowdown:
     """Chance of such a difference if the name made none; 0 to 1."""
     pairs: int
     """Interleaved pairs compared."""
+    rate_bps: float | None = None
+    """Median rate of the target's transfers, bits a second; None: answers were compared."""
+    rate_spread: float | None = None
+    """Quartile distance of those rates over their median: near zero for a policer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

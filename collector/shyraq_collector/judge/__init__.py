@@ -9,6 +9,8 @@
 `genuine`    addresses at which a target was surely met
 `line`       whether a node's own line can be trusted
 `slowness`   handshake times beside neutral ones; `pairs` compares them exactly
+`twins`      judges a name beside a neutral one, a page beside our own server: `transfers` are what
+             was measured, `comparing` remembers it, `pair_rules` is the table
 `sightings`  a measurement as observations, in the order of the walk
 `policy`     targets, cadences and strictness
 `engine`     what a rule is; the first that matches speaks

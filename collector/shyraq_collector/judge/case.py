@@ -51,6 +51,8 @@ class Case:
     """Its address lies near none that the controls were given or where the target was met."""
     injected: bool
     """Something answered in place of a resolver that does not exist, or twice with two words."""
+    lasting: bool = False
+    """Its transfers were slowed down when they were last compared on this line."""
 
     @property
     def works_elsewhere(self) -> bool:

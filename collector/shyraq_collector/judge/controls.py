@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shyraq_collector.judge.pages import Page
-from shyraq_collector.judge.sightings import Seen, Sighting, Tried
+from shyraq_collector.judge.sightings import OF_ADDRESS, Seen, Sighting, Tried
 from shyraq_wire.topics import NodeId
 
 Word = Literal["worked", "failed", "untried", "mixed", "waiting", "absent"]
@@ -36,7 +36,7 @@ MEMORY: Final = 512
 _ENOUGH: Final = 2
 """Networks that must have failed before it is final early."""
 
-_DEPTH: Final[dict[Tried, int]] = {"dns": 0, "tcp": 1, "tls": 2, "http": 3}
+_DEPTH: Final[dict[Tried, int]] = {"dns": 0, "tcp": 1, "tls": 2, "quic": 3, "http": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Question:
     @property
     def is_of_address(self) -> bool:
         """Whether only what was tried at the very address counts."""
-        return self.address is not None and self.tried in ("tcp", "tls")
+        return self.address is not None and self.tried in OF_ADDRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ measurements in the same order give the same verdicts, so everything can be reco
 store. Memory is bounded per target and per (node, target), whatever arrives.
 """
 
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final
@@ -31,6 +32,8 @@ from shyraq_collector.judge.memories import Entered, Memories
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.judge.rules import NOTHING, REFUSALS, RULES
 from shyraq_collector.judge.sightings import sight
+from shyraq_collector.judge.transfers import COMPARING
+from shyraq_collector.judge.twins import Twins
 from shyraq_collector.judge.wanted import Wanted
 from shyraq_wire.report import Measurement
 from shyraq_wire.topics import NodeId
@@ -55,6 +58,7 @@ class Judge:
             policy: Targets and strictness.
         """
         self._memories = Memories(policy)
+        self._twins = Twins(policy)
         self._wanted = Wanted(policy)
         self._waiting: dict[str, list[tuple[int, int, Entered]]] = {}
         """By target: a heap of moment, order of arrival and measurement."""
@@ -105,6 +109,8 @@ class Judge:
         at_ms = max(0, sealed_ms + min(0, took_ms))
         self._now_ms = max(self._now_ms, at_ms)
         self._memories.note_line(placement, measurement, at_ms)
+        if measurement.probe in COMPARING:
+            return self._twins.observe(placement, measurement, at_ms=at_ms)
         sighting = sight(measurement, at_ms=at_ms)
         if sighting is None or placement.role == "canary":
             return []
@@ -176,12 +182,24 @@ class Judge:
         return self._memories.is_open(entered, end, now_ms=self._now_ms)
 
     def _judge(self, entered: Entered) -> Verdict:
+        target, at_ms = entered.sighting.target, entered.sighting.at_ms
+        lasting = self._twins.lasting(entered.placement.node, target, at_ms)
         cases = [
-            self._memories.case(entered, seen, now_ms=self._now_ms)
+            replace(
+                self._memories.case(entered, seen, now_ms=self._now_ms),
+                lasting=lasting is not None,
+            )
             for seen in entered.sighting.walk
         ]
         # Where one family reaches nothing at all, what the other met speaks first.
-        cases.sort(key=lambda case: case.no_path and case.seen.failure is not None)
+        # And among places that stand in for each other, the one of which the controls know.
+        any_of = entered.sighting.any_of
+        cases.sort(
+            key=lambda case: (
+                case.seen.failure is not None
+                and 2 * case.no_path + (any_of and case.control != "worked")
+            )
+        )
         found = walk(RULES, cases)
         rule, answer = NOTHING, Answer(word="absent")
         if found is not None:
@@ -192,15 +210,15 @@ class Judge:
             isp=place.isp,
             region=place.region,
             access=place.access,
-            target=entered.sighting.target,
-            at_ms=entered.sighting.at_ms,
+            target=target,
+            at_ms=at_ms,
             state=concluded.state,
             layer=concluded.layer,
             doubt=concluded.doubt,
             rule=rule.id,
             confidence=_confidence(rule, answer),
             reason=rule.reason,
-            slowdown=entered.slowdown,
+            slowdown=lasting or entered.slowdown,
             controls=answer.nodes,
         )
 

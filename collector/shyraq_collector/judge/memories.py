@@ -17,7 +17,7 @@ from shyraq_collector.judge.genuine import Genuine
 from shyraq_collector.judge.line import Lines
 from shyraq_collector.judge.pages import same_page
 from shyraq_collector.judge.policy import Policy, TargetPolicy
-from shyraq_collector.judge.sightings import Seen, Sighting, Tried
+from shyraq_collector.judge.sightings import OF_ADDRESS, Seen, Sighting, Tried
 from shyraq_collector.judge.slowness import Slowness
 from shyraq_wire.report import Measurement
 from shyraq_wire.topics import NodeId
@@ -138,7 +138,7 @@ class Memories:
         Where they failed at the very address, it is also waited for what they meet at others.
         """
         word = self.ask(entered, seen, now_ms=now_ms).word
-        if word == "failed" and seen.address is not None and seen.tried in ("tcp", "tls"):
+        if word == "failed" and seen.address is not None and seen.tried in OF_ADDRESS:
             word = self._elsewhere(entered, seen, now_ms=now_ms).word
         return word == "waiting"
 
@@ -213,13 +213,7 @@ class Memories:
         )
 
     def _slowed(self, slowdown: Slowdown | None) -> bool:
-        policy = self._policy
-        return (
-            slowdown is not None
-            and slowdown.ratio >= policy.slow_ratio
-            and slowdown.low >= policy.slow_low
-            and slowdown.p_value <= policy.slow_p_value
-        )
+        return slowdown is not None and self._policy.is_slow(slowdown)
 
 
 def _good(sighting: Sighting, end: Seen) -> bool:

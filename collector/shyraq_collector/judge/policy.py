@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from shyraq_collector.facts.verdicts import Slowdown
+
 MINUTE_MS: Final = 60_000
 
 
@@ -26,6 +28,9 @@ class TargetPolicy:
 
 
 DEFAULT_TARGET: Final = TargetPolicy()
+
+DEFAULT_QUIC: Final = TargetPolicy(cadence_ms=60 * MINUTE_MS)
+"""Of targets that begin with quic://: agents try these every hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,15 @@ class Policy:
     ladder_age_ms: int = 15 * MINUTE_MS
     """How long a node's ladder speaks for its line."""
 
+    def is_slow(self, slowdown: Slowdown) -> bool:
+        """Whether a slowdown is large enough, and beyond doubt."""
+        return (
+            slowdown.ratio >= self.slow_ratio
+            and slowdown.low >= self.slow_low
+            and slowdown.p_value <= self.slow_p_value
+        )
+
     def of(self, target: str) -> TargetPolicy:
         """The policy of one target."""
-        return self.targets.get(target, DEFAULT_TARGET)
+        default = DEFAULT_QUIC if target.startswith("quic://") else DEFAULT_TARGET
+        return self.targets.get(target, default)

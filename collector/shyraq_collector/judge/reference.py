@@ -7,7 +7,7 @@ fails while the two differ.
 import json
 from typing import Final
 
-from shyraq_collector.judge import rules
+from shyraq_collector.judge import pair_rules, rules
 from shyraq_collector.judge.case import Conclusion
 from shyraq_collector.judge.engine import F, Rule
 from shyraq_collector.judge.ooni import v04, v05_flags, v05_steps
@@ -33,6 +33,18 @@ with one network it is 0.85 of that, and so again where they could only try othe
 |---|---|---|---|
 """
 
+_PAIRS: Final = """\
+## Names and pages beside a neutral twin
+
+Asked about each kind of pair in a measurement of `name_pair` or `rate`: a transfer from our own
+server under the target's name beside a neutral one, the first answer at the target's address under
+both names, the target's page beside our own server's bytes. The first rule that matches any of them
+speaks. With controls of one network confidence is 0.85 of what stands here.
+
+| id | verdict | confidence | because |
+|---|---|---|---|
+"""
+
 _OONI: Final = """\
 | id | blocking | accessible | because |
 |---|---|---|---|
@@ -49,7 +61,8 @@ def page() -> str:
         "OONI web_connectivity 0.5.0 to 0.5.26": [_ooni_row(rule) for rule in v05_flags.RULES],
         "OONI web_connectivity from 0.5.27 on": steps,
     }
-    parts = [_HEAD, _OURS + "\n".join(ours) + "\n"]
+    pairs = [_our_row(rule) for rule in (*pair_rules.RULES, pair_rules.NOTHING)]
+    parts = [_HEAD, _OURS + "\n".join(ours) + "\n", _PAIRS + "\n".join(pairs) + "\n"]
     parts += [f"## {title}\n\n{_OONI}" + "\n".join(rows) + "\n" for title, rows in tables.items()]
     return "\n".join(parts)
 

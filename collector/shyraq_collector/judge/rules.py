@@ -17,6 +17,7 @@ from typing import Final
 
 from shyraq_collector.judge.case import Case, Conclusion
 from shyraq_collector.judge.engine import Rule
+from shyraq_collector.judge.sightings import OF_ADDRESS
 
 REFUSALS: Final = frozenset({401, 403, 407, 429, 451, 503})
 """Status codes by which a server, or the network in front of it, turns a visitor away."""
@@ -24,6 +25,9 @@ REFUSALS: Final = frozenset({401, 403, 407, 429, 451, 503})
 CERTIFICATE_FAILURES: Final = frozenset(
     {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
 )
+
+QUIC_TRIES: Final = 3
+"""Handshakes that must have failed in one measurement: a few datagrams may be lost."""
 
 _NETWORK_LOGIN: Final = 511
 """RFC 6585: network authentication required."""
@@ -53,7 +57,7 @@ def _wrong_address(case: Case) -> bool:
 
 def _only_asked(case: Case) -> bool:
     """Controls failed at an address that none of them would try unasked, and not at all others."""
-    tried = case.seen.tried in ("tcp", "tls")
+    tried = case.seen.tried in OF_ADDRESS
     alone = not case.given and case.elsewhere != "failed"
     return _failed(case) and tried and case.control == "failed" and alone
 
@@ -99,6 +103,13 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
         concludes=Conclusion("throttled"),
         reason="Handshakes with this name take longer than with neutral names on the same line.",
         confidence=0.9,
+    ),
+    Rule(
+        id="pair.lasting",
+        when=lambda case: case.complete and case.seen.secure and case.lasting,
+        concludes=Conclusion("throttled"),
+        reason="The target was reached, but was slowed down when last compared on this line.",
+        confidence=0.85,
     ),
     Rule(
         id="http.refused-for-everybody",
@@ -149,7 +160,9 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="ok.answered",
-        when=lambda case: case.complete and case.seen.tried in ("dns", "tcp"),
+        when=lambda case: (
+            case.complete and (case.seen.tried in ("dns", "tcp") or case.seen.greeted)
+        ),
         concludes=Conclusion("ok"),
         reason="The target answered at the layer that was asked about.",
         confidence=0.7,
@@ -218,6 +231,13 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
         reason="Asked, the control fails at this address too; at others the site is not down.",
     ),
     Rule(
+        id="quic.not-offered",
+        when=lambda case: _failed(case) and case.seen.tried == "quic" and case.control == "failed",
+        concludes=Conclusion("down"),
+        reason="The control gets no HTTP/3 at this address either: the site does not offer it.",
+        confidence=0.9,
+    ),
+    Rule(
         id="down.for-everybody",
         when=lambda case: _failed(case) and case.control == "failed" and not _wrong_address(case),
         concludes=Conclusion("down"),
@@ -263,6 +283,22 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
         concludes=Conclusion("blocked", layer="tcp"),
         reason="The connection fails here, repeatedly, and works for the control at this address.",
         confidence=0.85,
+    ),
+    Rule(
+        id="quic.failed",
+        when=lambda case: (
+            _blocked(case, "quic") and case.seen.secure and case.seen.tries >= QUIC_TRIES
+        ),
+        concludes=Conclusion("blocked", layer="quic"),
+        reason="HTTP/3 fails here three times over, repeatedly, while TLS at this address works;"
+        " the control gets it there.",
+        confidence=0.9,
+    ),
+    Rule(
+        id="quic.too-few-tries",
+        when=lambda case: _failed(case) and case.seen.tried == "quic",
+        concludes=Conclusion("unknown", doubt="too_few"),
+        reason="HTTP/3 fails here, but was tried fewer than three times: loss is not a block.",
     ),
     Rule(
         id="dns.failed",

@@ -2,15 +2,18 @@
 
 lookup      DNS     hostname engine resolver query answers datagrams depth
 connect     TCP     address port depth
+hello       TLS     address port hostname: to the ServerHello only
 handshake   TLS     address server_name depth
 verify      TLS     the same, codes (OpenSSL's, of the agent's own bundle)
+quic        QUIC    address port tries
 request     HTTP    url address depth status body_size_bytes body_truncated title header_names
 
 1. Steps of one address and redirect are one observation, named after the last thing
    tried: it can fail only once, and what comes after a failure does not undo it. A lookup
-   is an observation of its own.
-2. Order of the walk: last redirect first; then HTTP, TLS, TCP, DNS; then injected answers, then
-   successes.
+   is an observation of its own; and where a measurement has several names at one address, as
+   a messenger has, so is each name and port.
+2. Order of the walk: last redirect first; then HTTP, QUIC, TLS, TCP, DNS; then injected answers,
+   then successes. So a messenger is met when any of its endpoints is.
 3. What failed by this host's own doing (no IPv6, forbidden, interrupted) is nobody's fault
    and no observation; nor is the silence of an address that runs no resolver, nor a name
    without addresses of one family, nor, beside the host's own resolvers, a foreign one.
@@ -26,18 +29,24 @@ from shyraq_collector.judge.fields import as_number, as_text, objects, texts
 from shyraq_collector.judge.pages import Page
 from shyraq_wire.report import Json, Measurement, Step
 
-Tried = Literal["dns", "tcp", "tls", "http"]
+Tried = Literal["dns", "tcp", "tls", "quic", "http"]
 """Layers of the walk."""
 
-WALK_ORDER: Final[tuple[Tried, ...]] = ("http", "tls", "tcp", "dns")
+WALK_ORDER: Final[tuple[Tried, ...]] = ("http", "quic", "tls", "tcp", "dns")
+
+OF_ADDRESS: Final[frozenset[Tried]] = frozenset({"tcp", "tls", "quic"})
+"""Layers at which only what was tried at the very address can be compared."""
 
 PROBES: Final[Mapping[str, Tried]] = {
     "web": "http",
     "tls": "tls",
     "tcp": "tcp",
     "dns": "dns",
+    "quic": "quic",
+    "messengers": "tls",
 }
-"""Probes whose measurements are judged, with the layer at which they are complete."""
+"""Probes whose measurements are judged, with the layer at which they are complete; a messenger
+whose endpoints speak no TLS says so in its result."""
 
 OWN_FAILURES: Final = frozenset(
     {
@@ -55,9 +64,14 @@ _LAYERS: Final[Mapping[str, Tried]] = {
     "lookup": "dns",
     "connect": "tcp",
     "handshake": "tls",
+    "hello": "tls",
     "verify": "tls",
+    "quic": "quic",
     "request": "http",
 }
+_Place = tuple[int, str, str]
+"""Redirects before, address, and the name and port where one address may have several."""
+
 _NO_ROUTE: Final = frozenset({"network_unreachable", "host_unreachable"})
 _INTO_THE_HOME: Final = frozenset({"egress_forbidden", "dns_bogon_error"})
 _DATE_CODES: Final = frozenset({9, 10})
@@ -81,6 +95,10 @@ class Seen:
     """The lookup was answered by somebody who is no resolver, or with two words."""
     secure: bool = False
     """A handshake with a good certificate came before."""
+    greeted: bool = False
+    """The handshake was followed to its ServerHello, and no certificate was asked for."""
+    tries: int = 0
+    """Of a QUIC handshake."""
     handshake_ms: float | None = None
     """Duration of a handshake that worked."""
     dates_only: bool = False
@@ -106,6 +124,9 @@ class Sighting:
     """The addresses were named by an ask of the collector, not by a lookup: it tells of them
     only."""
 
+    any_of: bool = False
+    """Its places stand in for each other: it is met where any of them is."""
+
     @property
     def end(self) -> Seen | None:
         """The observation that stands for the whole: the first of the walk."""
@@ -128,6 +149,8 @@ def sight(measurement: Measurement, *, at_ms: int) -> Sighting | None:
     goal = PROBES.get(measurement.probe)
     if goal is None:
         return None
+    if measurement.probe == "messengers" and measurement.result.get("goal") == "tcp":
+        goal = "tcp"
     steps = measurement.steps
     walk = sorted(
         _observations(steps),
@@ -148,11 +171,12 @@ def sight(measurement: Measurement, *, at_ms: int) -> Sighting | None:
         ),
         portal=any(step.failure in _INTO_THE_HOME and _depth(step) > 0 for step in steps),
         asked="asked" in measurement.result,
+        any_of=measurement.probe == "messengers",
     )
 
 
 def _observations(steps: Sequence[Step]) -> list[Seen]:
-    reached: dict[tuple[int, str], Seen] = {}
+    reached: dict[_Place, Seen] = {}
     lookups: list[Seen] = []
     for step in steps:
         if step.failure in OWN_FAILURES or step.name not in _LAYERS:
@@ -160,7 +184,7 @@ def _observations(steps: Sequence[Step]) -> list[Seen]:
         if step.name == "lookup":
             lookups.append(_lookup(step))
             continue
-        place = (_depth(step), as_text(step.data.get("address")))
+        place = _place(step)
         seen = _further(step, place, reached.get(place))
         if seen is not None:
             reached[place] = seen
@@ -204,8 +228,13 @@ def _telling(lookups: Iterable[Seen]) -> list[Seen]:
     return own or kept
 
 
-def _further(step: Step, place: tuple[int, str], earlier: Seen | None) -> Seen | None:
-    depth, address = place
+def _place(step: Step) -> _Place:
+    name, port = as_text(step.data.get("hostname")), as_number(step.data.get("port"))
+    return _depth(step), as_text(step.data.get("address")), f"{name}:{port}" if name else ""
+
+
+def _further(step: Step, place: _Place, earlier: Seen | None) -> Seen | None:
+    depth, address, _ = place
     if earlier is not None and earlier.failure is not None:
         return None
     if step.failure in _NO_ROUTE and is_ipv6(address):
@@ -218,6 +247,8 @@ def _further(step: Step, place: tuple[int, str], earlier: Seen | None) -> Seen |
         failure=step.failure,
         address=address,
         secure=(step.name == "verify" and succeeded) or (earlier is not None and earlier.secure),
+        greeted=step.name == "hello",
+        tries=as_number(step.data.get("tries")) or 0,
         handshake_ms=step.duration_ms if step.name == "handshake" and succeeded else handshake_ms,
         dates_only=_dates_only(step),
         page=_page(step.data) if layer == "http" and succeeded else None,

@@ -43,6 +43,7 @@ _BLOCKED: Final[Mapping[Layer, Outcome]] = {
     "tcp": TCP_IP,
     "tls": HTTP_FAILURE,
     "certificate": HTTP_FAILURE,
+    "quic": HTTP_FAILURE,
     "http": HTTP_FAILURE,
 }
 
