@@ -28,7 +28,7 @@ from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.incidents import Entry, Incident, State
 from shyraq_collector.facts.reports import VerifiedReport
-from shyraq_collector.facts.signals import Absence, LadderWord, Reach, TargetWord
+from shyraq_collector.facts.signals import Absence, LadderWord, QualitySample, Reach, TargetWord
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.incidents.snapshot import FINGERPRINT
@@ -66,6 +66,8 @@ class Ears:
         """Nothing heard."""
         self.told: list[object] = []
         self.reached: list[object] = []
+        self.climbs: list[Reach] = []
+        self.samples: list[tuple[str, str, float]] = []
         self.is_placed = True
 
     def knows(self, node: str) -> bool:
@@ -83,6 +85,14 @@ class Ears:
     def absent(self, absence: Absence) -> None:
         """An absence."""
         self.told.append((absence.reason, absence.begin))
+
+    def climbed(self, word: LadderWord) -> None:
+        """What a node reaches that is heard."""
+        self.climbs.append(word.reach)
+
+    def quality(self, sample: QualitySample) -> None:
+        """How fast something went."""
+        self.samples.append((sample.metric, sample.target, sample.value))
 
     def verdict(self, word: TargetWord) -> None:
         """A verdict."""
@@ -261,12 +271,13 @@ def test_a_ladder_is_boiled_down_only_when_enough_of_it_was_climbed(
 
 
 def test_a_full_ladder_tells_what_could_be_reached(ledger: StoredLedger, node: SigningNode) -> None:
-    """Back-filled only, at the moment when it was climbed: who is heard is not silent."""
+    """Back-filled: of the silence, when it was climbed. Live: of a line that is not silent."""
     ears = Ears()
     full = ladder(abroad=(0, 2), domestic=(2, 2))
     for live in (True, False):
         tell(ears, kept(ledger, node, live=live, result=full))
     assert ears.reached == [("domestic", NOW_MS / 1000, HEARD_S)]
+    assert ears.climbs == ["domestic"]
 
 
 # -- eyes ------------------------------------------------------------------------------------------

@@ -53,14 +53,47 @@ def sample(at: float, value: float, metric: Metric = "rate_bps") -> QualitySampl
     return QualitySample(node="n", at=at, metric=metric, value=value, target="t")
 
 
+CONTROL = Line(key=LineKey("DE", None, "control", "abroad", None), watcher=True)
+
+
+def well(book: QualityBook, at: float, *values: float, metric: Metric = "rate_bps") -> None:
+    """A control finds the target as usual, or as the last value says."""
+    for turn, value in enumerate(values or (50e6,)):
+        for again in range(60 if turn == 0 else 1):
+            when = at - 3600.0 + 60.0 * again if turn == 0 else at
+            book.note_control(CONTROL, sample(when, value, metric), PACE)
+
+
 def test_a_rate_far_under_its_own_past_is_throttled() -> None:
     """Six tenths lost against the same slot of the day; an ordinary dip is not."""
     book = QualityBook()
     for turn in range(60):
         book.judge(LINES[0], sample(60.0 * turn, 10e6 + 1e5 * (turn % 7)), PACE)
+    well(book, 4000.0)
     assert book.judge(LINES[0], sample(4000.0, 8e6), PACE) == "ok"
     assert book.judge(LINES[0], sample(4060.0, 1e6), PACE) == "throttled"
     assert book.judge(LINES[0], sample(4060.0, 1e6, "rtt_ms"), PACE) == "unknown"
+
+
+def test_slowness_without_a_control_or_with_a_slow_one_is_unknown() -> None:
+    """Nobody is accused where nobody abroad has looked, or where it is slow from abroad too."""
+    book = QualityBook()
+    for turn in range(60):
+        book.judge(LINES[0], sample(60.0 * turn, 10e6), PACE)
+    assert book.judge(LINES[0], sample(4000.0, 1e6), PACE) == "unknown"
+    well(book, 4000.0, 50e6, 1e6)
+    assert book.judge(LINES[0], sample(4060.0, 1e6), PACE) == "unknown"
+    assert book.judge(LINES[0], sample(9000.0, 1e6), PACE) == "unknown"
+
+
+def test_a_few_milliseconds_more_are_no_throttling() -> None:
+    """A handshake of 4 ms that takes 40 is a busy machine; one of 100 that takes 1,000 is not."""
+    for usual_ms, slow_ms, word in ((4.0, 40.0, "ok"), (100.0, 1000.0, "throttled")):
+        book = QualityBook()
+        for turn in range(60):
+            book.judge(LINES[0], sample(60.0 * turn, usual_ms, "handshake_ms"), PACE)
+        well(book, 4000.0, usual_ms, metric="handshake_ms")
+        assert book.judge(LINES[0], sample(4060.0, slow_ms, "handshake_ms"), PACE) == word
 
 
 def test_every_evening_s_congestion_is_usual_for_the_evening() -> None:
@@ -71,5 +104,16 @@ def test_every_evening_s_congestion_is_usual_for_the_evening() -> None:
             book.judge(LINES[0], sample(day * PACE.day_s + hour * PACE.hour_s, rate), PACE)
     evening = 31 * PACE.day_s + 20.5 * PACE.hour_s
     night = 31 * PACE.day_s + 3.5 * PACE.hour_s
+    well(book, night)
     assert book.judge(LINES[0], sample(evening, 4e6), PACE) == "ok"
     assert book.judge(LINES[0], sample(night, 4e6), PACE) == "throttled"
+
+
+def test_back_fill_says_nothing_of_now() -> None:
+    """A word from before the newest changes neither state nor streak."""
+    book = rounds("ok", "blocked", "blocked", lines=2)
+    before = book.findings(0.0)
+    for line in LINES[:2]:
+        book.say(line, "news.example", "ok", 300.0)
+    assert book.findings(0.0) == before
+    assert (before[0].before, before[0].since) == (0.0, 600.0)

@@ -8,7 +8,14 @@ import pytest
 
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import Placement
-from shyraq_collector.facts.signals import Absence, LadderWord, TargetWord
+from shyraq_collector.facts.signals import (
+    PATH,
+    Absence,
+    LadderWord,
+    QualitySample,
+    Reach,
+    TargetWord,
+)
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.incidents.explain import as_svg, as_text
 from support.simulator import lattice_fleet
@@ -403,3 +410,138 @@ def test_what_is_over_leaves_the_memory() -> None:
     assert play.only().state == "closed"
     play.minutes(48 * 60)
     assert play.engine.incidents() == []
+
+
+def climb(play: Play, reach: Reach, *isps: str, control: Reach = "everywhere") -> None:
+    """Ten minutes in which every line climbs once; those of some networks reach so much."""
+    for placement in play.placements:
+        told = reach if placement.isp in isps else "everywhere"
+        told = control if placement.role != "sensor" else told
+        play.engine.climbed(
+            LadderWord(node=placement.node, at=play.now, known_at=play.now, reach=told)
+        )
+    play.minutes(10)
+
+
+ISPS = ("isp0", "isp1", "isp2", "isp3")
+
+
+@pytest.mark.parametrize(
+    ("reach", "isps", "cause", "level", "exempt"),
+    [
+        ("white_list", ISPS, "white-list", "nation", ()),
+        ("domestic", ISPS[:3], "domestic-only", "nation", ("isp3",)),
+        ("domestic", ISPS[1:2], "domestic-only", "isp", ()),
+    ],
+)
+def test_a_white_list_that_admits_us_is_told_from_ladders(
+    reach: Reach, isps: tuple[str, ...], cause: str, level: str, exempt: tuple[str, ...]
+) -> None:
+    """Nobody is silent; the ladders say what is reached, where, since when, and that it is over."""
+    play = Play()
+    play.warm_up()
+    climb(play, "everywhere")
+    begin = play.now
+    climb(play, reach, *isps)
+    climb(play, reach, *isps)
+    incident = play.only()
+    assert (incident.kind, incident.cause, incident.scope.level) == ("outage", cause, level)
+    assert (incident.scope.isps, incident.scope.exempt_isps) == (isps, exempt)
+    assert (incident.onset.earliest, incident.onset.latest) == (begin - 600.0, begin)
+    assert (incident.state, incident.grade) == ("confirmed", "A")
+    why = play.engine.why(incident.id)
+    assert {w.says.word for w in why.witnesses if w.says} == {reach}
+    assert f"abroad {reach}, 2 times in a row" in as_text(why)
+    assert "ladder test" in as_text(why)
+    assert "lines that say so" in as_svg(why)
+    play.crash()
+    climb(play, "everywhere")
+    climb(play, "everywhere")
+    assert states(play) == ["suspected", "confirmed", "restored"]
+    climb(play, reach, *isps)
+    assert play.only().state == "reopened"
+
+
+def test_a_part_that_reaches_abroad_again_is_told() -> None:
+    """Two of four networks are back, then one of them is not."""
+    play = Play()
+    play.warm_up()
+    climb(play, "domestic", *ISPS)
+    climb(play, "domestic", *ISPS[2:])
+    climb(play, "domestic", *ISPS[1:])
+    climb(play, "everywhere")
+    climb(play, "everywhere")
+    told = [(entry.state, entry.scope.isps) for entry in play.only().history]
+    assert told[:2] == [("suspected", ISPS), ("confirmed", ISPS)]
+    assert told[-1][0] == "restored"
+    assert ("ongoing", ISPS[2:]) in told
+
+
+def test_ladders_prove_nothing_without_a_control_or_by_three_homes() -> None:
+    """Far ends that are down for all, controls too, are no shutdown; nor is a street."""
+    play = Play()
+    play.warm_up()
+    for _ in range(3):
+        climb(play, "domestic", *ISPS, control="domestic")
+    assert play.said == []
+    for placement in play.placements[:2]:
+        for turn in range(3):
+            play.engine.climbed(
+                LadderWord(
+                    node=placement.node, at=play.now + turn, known_at=play.now, reach="domestic"
+                )
+            )
+    climb(play, "everywhere")
+    assert play.said == []
+
+
+def test_a_ladder_of_the_silence_before_is_no_phase() -> None:
+    """The first live report after a cut still holds what was reached within it."""
+    play = Play()
+    play.warm_up()
+    play.minutes(20, sensors_of())
+    climb(play, "domestic", *ISPS)
+    play.minutes(20)
+    assert {entry.cause for entry in play.said} <= {"unknown", "cut-off"}
+    assert len(play.engine.incidents()) == 1
+
+
+def test_what_is_blocked_is_explained_by_what_the_lines_say() -> None:
+    """Which lines, how often, and the score against time; also after a restart."""
+    play = Play()
+    play.warm_up()
+    for state in ("ok", "blocked", "blocked"):
+        say(play, "isp1", state)
+        play.minutes(10)
+    play.crash()
+    incident = play.only()
+    assert incident.onset.latest - incident.onset.earliest == 600.0
+    why = play.engine.why(incident.id)
+    assert {(w.key.isp, w.says.word, w.says.times) for w in why.witnesses if w.says} == {
+        ("isp1", "blocked", 2)
+    }
+    assert len(why.witnesses) == 12
+    assert "isp1 XX-00 fixed: news.example blocked, 2 times in a row" in as_text(why)
+    assert max(score for _, score, _, _ in why.trace) >= 13
+
+
+def test_a_network_that_is_slow_everywhere_is_throttled_without_a_site() -> None:
+    """Handshakes abroad take five times as long on one network, and not for a control."""
+    play = Play()
+    play.warm_up()
+    for turn in range(18):
+        slow = 5.0 if turn >= 14 else 1.0
+        for placement in play.placements:
+            play.engine.quality(
+                QualitySample(
+                    node=placement.node,
+                    at=play.now,
+                    metric="handshake_ms",
+                    value=120.0 * (slow if placement.isp == "isp1" else 1.0),
+                    target=f"{PATH}abroad",
+                )
+            )
+        play.minutes(10)
+    incident = play.only()
+    assert (incident.kind, incident.cause) == ("throttling", "isp")
+    assert (incident.scope.isps, incident.scope.targets) == (("isp1",), ())

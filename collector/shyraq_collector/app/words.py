@@ -5,9 +5,12 @@ is never an arrival. A back-filled pulse says one thing of the past: whether the
 collector when it climbed its ladder. So a spool that went on through a cut shows that the node had
 power; one that reached nobody shows since when.
 
-A back-filled full ladder is also boiled down to what the node could reach: everywhere, only the
-country, only a white list, nowhere. That is evidence for the cause of a silence; a live one is
-not, for who is heard reaches everything again and would outshout what the silence was.
+A full ladder is also boiled down to what the node could reach: everywhere, only the country, only
+a white list, nowhere. A back-filled one is evidence for the cause of a silence. A live one is not,
+for who is heard reaches everything again and would outshout what the silence was; it is told apart,
+as a word on what a line reaches that is not silent at all.
+
+How fast things went is told of live reports only (see `qualities`): the past has had its day.
 
 A verdict is a word on one target. Whether it is evidence, and of what, is the engine's business.
 
@@ -19,11 +22,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias, get_args
 
+from shyraq_collector.app.qualities import samples
 from shyraq_collector.facts.fleet import Instant, NodeId
+from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.signals import (
     Absence,
     AbsenceReason,
     LadderWord,
+    QualitySample,
     Reach,
     TargetWord,
 )
@@ -70,6 +76,14 @@ class Listener(Protocol):
         """What the node could reach."""
         ...
 
+    def climbed(self, word: LadderWord) -> None:
+        """What a node could reach that is heard."""
+        ...
+
+    def quality(self, sample: QualitySample) -> None:
+        """How fast something went."""
+        ...
+
     def verdict(self, word: TargetWord) -> None:
         """A verdict on a target."""
         ...
@@ -77,23 +91,36 @@ class Listener(Protocol):
 
 def tell(engine: Listener, kept: Kept) -> None:
     """Give the engine what one stored report says."""
-    node, received_s = kept.report.node, kept.report.received_ms / 1000
-    if not engine.knows(node):
+    if not engine.knows(kept.report.node):
         return
-    report = kept.report.report
     if kept.live:
-        engine.heard(node, received_s)
-    if report is None:
-        return
-    tiers, at_s = _climbed(report), kept.report.dated_ms / 1000
-    reach = reach_of(tiers)
-    if reach is not None and not kept.live:
-        engine.ladder(LadderWord(node=node, at=at_s, known_at=received_s, reach=reach))
-    reason = _ABSENCES.get(report.events[-1].kind) if report.events else None
-    if kept.live and reason is not None:
+        _tell_live(engine, kept.report)
+    elif kept.report.report is not None:
+        _tell_late(engine, kept.report, kept.report.report)
+
+
+def _tell_live(engine: Listener, arrived: VerifiedReport) -> None:
+    node, received_s = arrived.node, arrived.received_ms / 1000
+    reach = reach_of(climbed(arrived.report)) if arrived.report is not None else None
+    if reach is not None:
+        at_s = arrived.dated_ms / 1000
+        engine.climbed(LadderWord(node=node, at=at_s, known_at=received_s, reach=reach))
+    engine.heard(node, received_s)
+    events = arrived.report.events if arrived.report is not None else ()
+    reason = _ABSENCES.get(events[-1].kind) if events else None
+    if reason is not None:
         engine.absent(Absence(node=node, begin=received_s, end=None, reason=reason))
-    reached = has_reached_us(tiers)
-    if not kept.live and reached is not None:
+    for sample in samples(arrived):
+        engine.quality(sample)
+
+
+def _tell_late(engine: Listener, arrived: VerifiedReport, report: Report) -> None:
+    node, received_s, at_s = arrived.node, arrived.received_ms / 1000, arrived.dated_ms / 1000
+    tiers = climbed(report)
+    reach, reached = reach_of(tiers), has_reached_us(tiers)
+    if reach is not None:
+        engine.ladder(LadderWord(node=node, at=at_s, known_at=received_s, reach=reach))
+    if reached is not None:
         engine.word(node, at_s, received_s, up=reached)
 
 
@@ -138,7 +165,7 @@ def reach_of(tiers: Climbed) -> Reach | None:
     return "nowhere" if near and not any(near) else None
 
 
-def _climbed(report: Report) -> Climbed:
+def climbed(report: Report) -> Climbed:
     """The newest ladder in a report, over both address families; empty: there is none."""
     for measurement in reversed(report.measurements):
         tiers = measurement.result.get("tiers")

@@ -10,6 +10,7 @@
 `level`     test: too many lines are down, whenever they fell
 `hush`      test: a whole group quiet before any leash is over, where words are rare
 `target`    test: one target fails for one network; rates against the same hours of the day
+`reaching`   test: lines that are heard reach the country and nothing abroad
 `watch`     canaries and controls as one stream
 `health`    is it us? holds, how far the past may be judged
 `growth`    score, scope and onset of any set of fallen lines

@@ -8,8 +8,10 @@ older than the line's newest, as in back-fill, says nothing of now.
 
 The price for watching many pairs is added to the thresholds: the logarithm of their number.
 Quality samples become words as well: a rate under four tenths of its own median for this six-hour
-slot of the day, or a handshake or round trip more than two and a half times it, and outside four
-MADs, says `throttled`; a control that is just as slow takes the word back to unknown.
+slot of the day, or a handshake or round trip more than two and a half times it and a tenth of a
+second longer, and outside four MADs, says `throttled`. Controls sample the same thing against their
+own past: while one of them is as slow, or while none has been well within the hour, the word is
+`unknown`. What is slow inside the country has controls only in its other networks, and gets none.
 """
 
 import math
@@ -32,6 +34,14 @@ KEPT_GAPS = 3.0
 SLOT_HOURS = 6.0
 SAMPLES_MIN = 12
 RATE_RATIO, TIME_RATIO, MADS = 0.4, 2.5, 4.0
+SLOWER_S = 0.1
+"""Less than this much longer is no throttling, however short the usual time is."""
+
+CONTROL_HOURS = 1.0
+"""How long a control's sample speaks."""
+
+RATE: Final = "rate:"
+"""Before a site's name in the book, where it is about a rate: verdicts speak for themselves."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +53,7 @@ class TargetView:
         state: Newest word.
         streak: How many words in a row said the same.
         since: First word of the streak.
+        before: The word before that, which said otherwise; equal to `since` where there is none.
         at: Newest word.
         gap_s: Its usual gap for this target.
     """
@@ -51,6 +62,7 @@ class TargetView:
     state: TargetState
     streak: int
     since: Instant
+    before: Instant
     at: Instant
     gap_s: float
 
@@ -62,7 +74,7 @@ class TargetView:
         if state == self.state:
             self.streak += 1
         else:
-            self.state, self.streak, self.since = state, 1, at
+            self.state, self.streak, self.since, self.before = state, 1, at, self.at
         self.at = at
 
     def gain(self, state: TargetState) -> float:
@@ -87,6 +99,7 @@ class TargetFinding:
         lines: Those that say so.
         repeated: The longest streak among them.
         since: Begin of the oldest streak.
+        before: When its line last said otherwise.
     """
 
     isp: str
@@ -97,6 +110,7 @@ class TargetFinding:
     lines: tuple[Line, ...]
     repeated: int
     since: Instant
+    before: Instant
 
 
 @dataclass(slots=True)
@@ -113,7 +127,9 @@ class TargetBook:
         if line in views:
             views[line].says(state, at)
         else:
-            views[line] = TargetView(line=line, state=state, streak=1, since=at, at=at, gap_s=0.0)
+            views[line] = TargetView(
+                line=line, state=state, streak=1, since=at, before=at, at=at, gap_s=0.0
+            )
 
     def forget(self, now: Instant, pace: Pace) -> None:
         """Drop words that are too old to speak for now."""
@@ -146,6 +162,7 @@ def _find(
     saying = [view for view in views if view.state == state]
     if not saying:
         return None
+    first = min(saying, key=lambda view: view.since)
     return TargetFinding(
         isp=isp,
         target=target,
@@ -154,7 +171,8 @@ def _find(
         eligible=len(views),
         lines=tuple(view.line for view in saying),
         repeated=max(view.streak for view in saying),
-        since=min(view.since for view in saying),
+        since=first.since,
+        before=first.before,
     )
 
 
@@ -183,25 +201,53 @@ class Usual:
 
 @dataclass(slots=True)
 class QualityBook:
-    """What is usual for each line, metric, target and six-hour slot of the day."""
+    """What is usual for each line, metric, target and six-hour slot of the day.
+
+    Attributes:
+        usual: By line, metric, target and slot; controls have theirs as lines have.
+        controls: For each metric and target, each control's newest sample: when, and whether it
+            was slow.
+    """
 
     usual: dict[tuple[str, str, str, int], Usual] = field(default_factory=dict)
+    controls: dict[tuple[str, str], dict[str, tuple[Instant, bool]]] = field(default_factory=dict)
+
+    def note_control(self, line: Line, sample: QualitySample, pace: Pace) -> None:
+        """One sample of a control, against its own past; while learning it says nothing."""
+        slow = self._is_slow(line, sample, pace)
+        if slow is not None:
+            of = self.controls.setdefault((sample.metric, sample.target), {})
+            of[repr(tuple(line.key))] = (sample.at, slow)
 
     def judge(self, line: Line, sample: QualitySample, pace: Pace) -> TargetState:
-        """One sample against the same slot's past: ok, throttled, or unknown while learning."""
+        """One sample against the same slot's past and the controls: ok, throttled, or unknown."""
+        slow = self._is_slow(line, sample, pace)
+        if slow is None:
+            return "unknown"
+        if not slow:
+            return "ok"
+        return "throttled" if self._controls_are_well(sample, pace) else "unknown"
+
+    def _controls_are_well(self, sample: QualitySample, pace: Pace) -> bool:
+        since = sample.at - CONTROL_HOURS * pace.hour_s
+        heard = self.controls.get((sample.metric, sample.target), {}).values()
+        fresh = [slow for at, slow in heard if at >= since]
+        return bool(fresh) and not any(fresh)
+
+    def _is_slow(self, line: Line, sample: QualitySample, pace: Pace) -> bool | None:
+        """Whether a sample is far out of its own past, and so teaches nothing; None: learning."""
         slot = int(sample.at % pace.day_s // (SLOT_HOURS * pace.hour_s))
         key = (repr(tuple(line.key)), sample.metric, sample.target, slot)
         usual = self.usual.setdefault(key, Usual())
         if usual.count < SAMPLES_MIN:
             usual.learn(sample.value)
-            return "unknown"
-        distance = usual.distance(sample.value)
-        ratio = sample.value / math.exp(usual.median)
+            return None
+        distance, middle = usual.distance(sample.value), math.exp(usual.median)
         if sample.metric == "rate_bps":
-            slow = ratio < RATE_RATIO and distance < -MADS
+            slow = sample.value < RATE_RATIO * middle and distance < -MADS
         else:
-            slow = ratio > TIME_RATIO and distance > MADS
-        if slow:
-            return "throttled"
-        usual.learn(sample.value)
-        return "ok"
+            longer_s = (sample.value - middle) / 1000.0
+            slow = sample.value > TIME_RATIO * middle and distance > MADS and longer_s > SLOWER_S
+        if not slow:
+            usual.learn(sample.value)
+        return slow

@@ -53,7 +53,7 @@ Level: TypeAlias = Literal["nation", "isp", "region", "cell"]
 Grade: TypeAlias = Literal["A", "B", "C"]
 """A: three lines of one network, or three sites on two networks. B: two sites. C: one line."""
 
-TestName: TypeAlias = Literal["edge", "level", "quality", "target", "health"]
+TestName: TypeAlias = Literal["edge", "level", "ladder", "target", "health"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

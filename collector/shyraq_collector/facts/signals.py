@@ -9,7 +9,7 @@ Not here: live arrivals and up/down words. They come by the million and are plai
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from shyraq_collector.facts.fleet import Instant, NodeId
 
@@ -27,6 +27,9 @@ TargetState: TypeAlias = Literal["ok", "blocked", "throttled", "down", "unknown"
 
 Metric: TypeAlias = Literal["rate_bps", "handshake_ms", "rtt_ms"]
 """rate_bps is bad when it falls, the other two when they rise."""
+
+PATH: Final = "path:"
+"""Before a target that is a way and no site: a tier of the ladder, our own responder."""
 
 OutsideWord: TypeAlias = Literal["national", "border", "isp", "power", "none"]
 """What a second rendezvous or an outside source says of an incident; none: it sees no outage."""

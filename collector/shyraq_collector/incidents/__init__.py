@@ -5,6 +5,7 @@
 `story`      what is told of the lines that fell: scope, onset, which lines are claimed
 `depth`      how deep an open case is, and its way back
 `targets`    blocking and throttling, from verdicts and quality
+`phases`     domestic-only and white-list phases of lines that are heard
 `explain`    why: lines, test, score against time, as text and picture
 `now`        every group as it stands
 `codec`, `shape`, `snapshot`  the memory as bytes, and what makes it readable again

@@ -10,6 +10,7 @@ scope changed at once, say, takes the place of the first.
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from shyraq_collector.correlate.finding import Finding
 from shyraq_collector.correlate.line import Line
@@ -36,6 +37,21 @@ def incident_id(kind: Kind, group: str, suspected_at: Instant) -> str:
     """Name an incident so that a crash and a second run give the same name."""
     text = f"{kind}|{group}|{suspected_at:.3f}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Testimony(NamedTuple):
+    """What one line that is heard says: of a target, or of what its ladder reaches.
+
+    `word` is blocked, throttled, domestic or white_list, said `times` times in a row from `since`
+    to `at`. The line is None where the registry knows it no longer.
+    """
+
+    line: Line | None
+    target: str
+    word: str
+    since: Instant
+    at: Instant
+    times: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +84,7 @@ class Case:
         just_restored: It was restored since the cause was last weighed.
         spools: Back-fill has been seen in this fleet: its absence means something.
         trace: (at, score, down, lines) for the explanation, thinned.
+        testimony: What its lines last said, where it is told by words and not by silence.
         entries: Everything said.
     """
 
@@ -102,6 +119,7 @@ class Case:
     spools: bool = False
     told_down: int = 0
     trace: list[tuple[float, float, int, int]] = field(default_factory=list)
+    testimony: list[Testimony] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
     @property

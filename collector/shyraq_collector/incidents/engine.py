@@ -20,9 +20,11 @@ from collections.abc import Iterable
 from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.roster import Roster
+from shyraq_collector.correlate.target import RATE
 from shyraq_collector.facts.fleet import Instant, NodeId, Placement
 from shyraq_collector.facts.incidents import Entry, GroupStatus, Incident
 from shyraq_collector.facts.signals import (
+    PATH,
     Absence,
     LadderWord,
     OutsideWord,
@@ -33,6 +35,7 @@ from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.explain import Explanation, explain
 from shyraq_collector.incidents.fault import own_fault
 from shyraq_collector.incidents.now import group_statuses
+from shyraq_collector.incidents.phases import PhaseTracker
 from shyraq_collector.incidents.snapshot import Parts, freeze, thaw
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
@@ -62,6 +65,7 @@ class Engine:
         self.health = Health()
         self._trackers: dict[str, Tracker] = {}
         self._targets: dict[str, TargetTracker] = {}
+        self._phases: dict[str, PhaseTracker] = {}
         self._faults: list[Case] = []
         self._keep_s = math.inf if keep_days is None else keep_days * pace.day_s
         for placement in placements:
@@ -76,6 +80,7 @@ class Engine:
             if code not in self._trackers:
                 self._trackers[code] = Tracker(self.roster, country, self.pace)
                 self._targets[code] = TargetTracker(country)
+                self._phases[code] = PhaseTracker(country)
 
     def forget(self, node: NodeId) -> None:
         """Take a node out for good."""
@@ -131,6 +136,20 @@ class Engine:
         if tracker is not None:
             tracker.hear_reach(line, word.at, word.reach)
 
+    def climbed(self, word: LadderWord) -> None:
+        """What a node that is heard could reach; to be told before the report that says it.
+
+        A ladder counts only if the line was heard within its leash before: else it was climbed in
+        a silence that has just ended, and explains that.
+        """
+        line = self.roster.line(word.node)
+        if line.watcher:
+            if word.reach == "everywhere":
+                for phases in self._phases.values():
+                    phases.book.control_at = max(phases.book.control_at, word.at)
+        elif line.state == "up" and word.known_at - line.last_heard <= line.leash_s:
+            self._phases[line.key.country].book.say(line, word.reach, word.at)
+
     def verdict(self, word: TargetWord) -> None:
         """A verdict that holds against its control."""
         line = self.roster.line(word.node)
@@ -139,12 +158,17 @@ class Engine:
             targets.book.say(line, word.target, word.state, word.at)
 
     def quality(self, sample: QualitySample) -> None:
-        """A rate, handshake time or round trip, judged against the line's own past."""
+        """A rate, handshake time or round trip, judged against the line's past and a control."""
         line = self.roster.line(sample.node)
-        targets = self._targets.get(line.key.country)
-        if targets is not None and not line.watcher:
+        if line.watcher:
+            for targets in self._targets.values():
+                targets.qualities.note_control(line, sample, self.pace)
+        elif line.key.country in self._targets:
+            targets = self._targets[line.key.country]
             state = targets.qualities.judge(line, sample, self.pace)
-            targets.book.say(line, sample.target, state, sample.at)
+            is_way = sample.target.startswith(PATH)
+            name = sample.target if is_way else RATE + sample.target
+            targets.book.say(line, name, state, sample.at)
 
     def outside(self, incident: str, word: OutsideWord) -> None:
         """What a second rendezvous or an outside source says of an incident."""
@@ -180,6 +204,7 @@ class Engine:
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
             said += self._targets[code].judge(now, at, self.pace)
+            said += self._phases[code].judge(now, at, self.pace)
         if at % self.pace.day_s < self.pace.heartbeat_s:
             for cases in self._shelves():
                 cases[:] = [c for c in cases if not c.is_over_since(at - self._keep_s)]
@@ -208,6 +233,7 @@ class Engine:
             health=self.health,
             trackers=self._trackers,
             targets=self._targets,
+            phases=self._phases,
             faults=self._faults,
         )
 
@@ -233,8 +259,8 @@ class Engine:
         return [case for cases in self._shelves() for case in cases]
 
     def _shelves(self) -> list[list[Case]]:
-        outages = [tracker.cases for tracker in self._trackers.values()]
-        return [*outages, *(targets.cases for targets in self._targets.values()), self._faults]
+        parts = (self._trackers, self._targets, self._phases)
+        return [*(part.cases for of in parts for part in of.values()), self._faults]
 
     def groups(self) -> list[GroupStatus]:
         """Every group of every country as it stands now."""

@@ -15,11 +15,13 @@ from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.lattice import GroupKey
 from shyraq_collector.correlate.line import Line, Pooled
+from shyraq_collector.correlate.reaching import ReachBook
 from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.correlate.target import QualityBook, TargetBook
 from shyraq_collector.facts.fleet import LineKey
 from shyraq_collector.incidents.case import Case
 from shyraq_collector.incidents.codec import Find, decode, encode
+from shyraq_collector.incidents.phases import PhaseTracker
 from shyraq_collector.incidents.shape import fingerprint
 from shyraq_collector.incidents.targets import TargetTracker
 from shyraq_collector.incidents.tracker import Tracker
@@ -31,7 +33,7 @@ OF_GROUP = ("share_s", "square_s", "hush_s", "hush_share_s", "hush_square_s")
 OF_COUNTRY = ("beat_s", "margin_s", "changed", "pooled_at")
 
 FINGERPRINT: Final = fingerprint(
-    (Health, Pooled, Line, list[Case], TargetBook, QualityBook),
+    (Health, Pooled, Line, list[Case], TargetBook, QualityBook, ReachBook),
     {
         "of line": KEPT,
         "of watch": OF_WATCH,
@@ -51,6 +53,7 @@ class Parts:
         health: Our own eyes.
         trackers: Outages, by country.
         targets: Blocking and throttling, by country.
+        phases: Domestic-only phases of lines that are heard, by country.
         faults: Our own faults.
     """
 
@@ -58,6 +61,7 @@ class Parts:
     health: Health
     trackers: Mapping[str, Tracker]
     targets: Mapping[str, TargetTracker]
+    phases: Mapping[str, PhaseTracker]
     faults: list[Case]
 
 
@@ -84,6 +88,7 @@ def freeze(parts: Parts) -> bytes:
             code: [encode(t.book), encode(t.qualities), encode(t.cases)]
             for code, t in parts.targets.items()
         },
+        "phases": {code: [encode(p.book), encode(p.cases)] for code, p in parts.phases.items()},
         "faults": encode(parts.faults),
     }
     return json.dumps(memory, separators=(",", ":"), sort_keys=True).encode()
@@ -123,13 +128,18 @@ def _fill(parts: Parts, memory: dict[str, Any]) -> None:
             _copy(decode(TargetBook, book, find), parts.targets[code].book)
             _copy(decode(QualityBook, qualities, find), parts.targets[code].qualities)
             parts.targets[code].cases[:] = decode(list[Case], cases, find)
+    for code, (reaches, cases) in memory["phases"].items():
+        if code in parts.phases:
+            _copy(decode(ReachBook, reaches, find), parts.phases[code].book)
+            parts.phases[code].cases[:] = decode(list[Case], cases, find)
     parts.faults[:] = decode(list[Case], memory["faults"], find)
     roster.spools = memory["spools"]
     roster.resume(memory["wheel_at"])
 
 
 def _copy(
-    source: Health | TargetBook | QualityBook, into: Health | TargetBook | QualityBook
+    source: Health | TargetBook | QualityBook | ReachBook,
+    into: Health | TargetBook | QualityBook | ReachBook,
 ) -> None:
     for field in fields(source):
         setattr(into, field.name, getattr(source, field.name))

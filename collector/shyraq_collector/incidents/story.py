@@ -75,7 +75,7 @@ def tell(
         told = _of_group(country.code, finding.key)
     scope, box = told
     if country.is_small:
-        scope = _without_regions(scope)
+        scope = without_regions(scope)
     if scope.exempt_isps:
         held = _held_by_others(country, owner)
         scope = replace(scope, exempt_isps=tuple(i for i in scope.exempt_isps if i not in held))
@@ -92,7 +92,7 @@ def _held_by_others(country: Country, owner: str | None) -> set[str | None]:
     }
 
 
-def _without_regions(scope: Scope) -> Scope:
+def without_regions(scope: Scope) -> Scope:
     """A handful of lines names no region: that would be a host."""
     wider: dict[Level, Level] = {
         "cell": "isp",

@@ -4,14 +4,16 @@
 2. One case for each throttling network: one target is selective, two or more are the network's.
 3. Suspected at 10 nats, confirmed at 13 with two lines of that network at two sites; in a fleet of
    up to ten lines one line that has repeated itself three times is published as grade C.
-4. Restored when every network of the case is back under suspicion and says ok; closed a day later.
+4. Where a scope cannot hold what was measured (a tier of the ladder is no target) it is left out:
+   the network is slowed, and no site is named.
+5. Restored when every network of the case is back under suspicion and says ok; closed a day later.
 
 While the lines themselves are silent nothing new is said: words grow old and are forgotten, but a
 case is restored only by words that say ok.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shyraq_collector.correlate.country import Country
@@ -19,10 +21,12 @@ from shyraq_collector.correlate.finding import CONFIRM_NATS, SUSPECT_NATS
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.target import (
+    RATE,
     STREAK_MAX,
     QualityBook,
     TargetBook,
     TargetFinding,
+    TargetView,
 )
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import (
@@ -35,7 +39,8 @@ from shyraq_collector.facts.incidents import (
     Scope,
     State,
 )
-from shyraq_collector.incidents.case import Case, incident_id
+from shyraq_collector.facts.signals import PATH
+from shyraq_collector.incidents.case import Case, Testimony, incident_id
 from shyraq_collector.incidents.lifecycle import Event
 
 CLOSE_DAYS = 1.0
@@ -87,21 +92,23 @@ class TargetTracker:
         return None
 
     def _suspect(self, kind: Kind, name: str, findings: list[TargetFinding], at: Instant) -> Entry:
+        findings = [finding for finding in findings if finding.score >= SUSPECT_NATS]
         scope = _scope(self.country.code, findings)
         lines = [line for finding in findings for line in finding.lines]
-        since = min(finding.since for finding in findings)
+        first = min(findings, key=lambda finding: finding.since)
         case = Case(
             id=incident_id(kind, f"{self.country.code}|{name}", at),
             kind=kind,
             scope=scope,
-            onset=Interval(earliest=since, latest=since),
+            onset=Interval(earliest=min(first.before, first.since), latest=first.since),
             suspected_at=at,
-            cause=_cause(kind, scope),
-            grade=_grade(lines),
+            cause=_cause(kind, findings),
+            grade=grade_of(lines),
             evidence=_evidence(findings),
+            testimony=self._testimony(findings),
         )
         self.cases.append(case)
-        return case.say(None, at=since, published_at=at, note=_why(findings))
+        return case.say(None, at=first.since, published_at=at, note=_why(findings))
 
     def _advance(
         self, case: Case, findings: list[TargetFinding], now: Instant, at: Instant
@@ -109,19 +116,32 @@ class TargetTracker:
         strong = [f for f in findings if f.score >= SUSPECT_NATS]
         if not strong:
             return []
-        case.remember(now, strong[0].score)
         case.back_since = None
         lines = [line for finding in strong for line in finding.lines]
         before, scope = case.scope, _scope(self.country.code, strong)
-        case.evidence, case.grade = _evidence(strong), _grade(lines)
+        case.evidence, case.grade = _evidence(strong), grade_of(lines)
+        case.testimony = self._testimony(strong)
+        case.remember(now, strong[0].score)
         proven = any(self._proven(finding) for finding in strong)
         if case.state in {"suspected", "restored"} and not proven:
             return []
-        case.scope, case.cause = scope, _cause(case.kind, scope)
+        case.scope, case.cause = scope, _cause(case.kind, strong)
         event = AGAIN.get(case.state, "change")
         if event == "change" and scope == before:
             return []
         return [case.say(event, at=now, published_at=at, note=_why(strong))]
+
+    def _testimony(self, findings: Iterable[TargetFinding]) -> list[Testimony]:
+        """What the accusing lines say, word for word."""
+        views = [
+            (finding.target, self.book.views[finding.isp, finding.target][line])
+            for finding in findings
+            for line in finding.lines
+        ]
+        return [
+            Testimony(view.line, target, view.state, view.since, view.at, view.streak)
+            for target, view in views
+        ]
 
     def _proven(self, finding: TargetFinding) -> bool:
         if finding.score < CONFIRM_NATS:
@@ -136,18 +156,27 @@ class TargetTracker:
             if at - (case.restored_at or at) >= CLOSE_DAYS * pace.day_s:
                 return [case.say("close", at=now, published_at=at, note="quiet for a day")]
             return []
-        heard = [
-            view
-            for isp in case.scope.isps
-            for target in case.scope.targets
-            for view in self.book.views.get((isp, target), {}).values()
-        ]
         if case.state == "suspected":
             return [case.say("dismiss", at=now, published_at=at, note="it was not repeated")]
-        if heard and all(view.state == "ok" and view.streak >= 2 for view in heard):
+        heard = self._heard(case)
+        accusing = [view for view in heard if view.state != "ok"]
+        case.evidence = replace(case.evidence, score=0.0, down=len(accusing))
+        case.remember(now, 0.0)
+        if heard and not accusing and all(view.streak >= 2 for view in heard):
             back = max(view.since for view in heard)
             return [case.say("restore", at=back, published_at=at, note="the lines say ok again")]
         return []
+
+    def _heard(self, case: Case) -> list[TargetView]:
+        """What the lines of its scope now say; of a slowed network, of anything."""
+        names = set(case.scope.targets) if case.kind == "blocking" else None
+        return [
+            view
+            for (isp, target), views in self.book.views.items()
+            if isp in case.scope.isps and (names is None or target in names)
+            for view in views.values()
+            if view.state in {"ok", "blocked" if case.kind == "blocking" else "throttled"}
+        ]
 
 
 def _case_key(finding: TargetFinding) -> tuple[Kind, str]:
@@ -167,17 +196,26 @@ def _scope(country: str, findings: Iterable[TargetFinding]) -> Scope:
         country=country,
         level="isp",
         isps=tuple(sorted({finding.isp for finding in findings})),
-        targets=tuple(sorted({finding.target for finding in findings})),
+        targets=tuple(sorted({name for f in findings if (name := site_of(f.target))})),
     )
 
 
-def _cause(kind: Kind, scope: Scope) -> Cause:
+def site_of(target: str) -> str | None:
+    """The site that a target of the book stands for; None for a way that is no site."""
+    return None if target.startswith(PATH) else target.removeprefix(RATE)
+
+
+def _cause(kind: Kind, findings: Iterable[TargetFinding]) -> Cause:
+    findings = list(findings)
     if kind == "throttling":
-        return "selective" if len(scope.targets) == 1 else "isp"
-    return "isp" if len(scope.isps) == 1 else "unknown"
+        sites = {site_of(finding.target) for finding in findings}
+        return "selective" if len(sites) == 1 and None not in sites else "isp"
+    return "isp" if len({finding.isp for finding in findings}) == 1 else "unknown"
 
 
-def _grade(lines: list[Line]) -> Grade:
+def grade_of(lines: Iterable[Line]) -> Grade:
+    """A: three lines of one network, or three sites on two networks. B: two sites. Else C."""
+    lines = set(lines)
     sites = {line.key.site for line in lines}
     isps = [line.key.isp for line in lines]
     most = max((isps.count(isp) for isp in set(isps)), default=0)
