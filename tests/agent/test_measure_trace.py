@@ -12,7 +12,7 @@ from shyraq_agent.measure.hops import Heard
 from shyraq_agent.measure.limits import Limits
 from shyraq_agent.measure.step import RawMeasurement, Record
 from shyraq_agent.measure.target import parse_target
-from shyraq_agent.measure.trace import _counts, _is_over, _told, _until_end
+from shyraq_agent.measure.trace import Counts, _counts, _is_over, _told, _until_end
 from shyraq_agent.meter import Tally
 from support.authority import Authority
 from support.edges import TableResolver, make_edges
@@ -134,12 +134,11 @@ def test_a_path_ends_at_its_first_answer_that_is_no_routers(
     assert all(answer in ("router", "silence") for _, _, answer, _ in kept[:-1])
     assert not kept or kept[-1][2] != "silence"
     counts = _counts(kept)
-    assert isinstance(counts, dict)
-    if counts["end"] is not None:
-        assert counts["end"] == len(kept)
+    if counts.end is not None:
+        assert counts.end == len(kept)
         assert _is_over(lines)
     routers = [ttl for ttl, _, answer, _ in kept if answer == "router"]
-    assert counts["last_router"] == max(routers, default=None)
+    assert counts.last_router == max(routers, default=None)
 
 
 async def test_a_dead_route_is_given_up_after_eight_silent_distances(
@@ -155,5 +154,5 @@ async def test_a_dead_route_is_given_up_after_eight_silent_distances(
     record = Record("trace", "x", edges)
     way = trace._Way(record=record, address="127.0.0.1", edges=edges)
     counts = await way.walk("udp_path", 9, silent)
-    assert counts == {"last_router": None, "end": None, "answer": None}
+    assert counts == Counts(last_router=None, end=None, answer=None)
     assert record.finish().steps[0].data["hops"] == []

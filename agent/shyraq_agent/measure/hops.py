@@ -7,7 +7,8 @@
 
 A router that drops a packet because it has crossed enough says so by ICMP (time exceeded). The
 kernel hands that over in the socket's error queue (IP_RECVERR, ip(7)) to an ordinary program:
-no capability is needed and no raw socket is opened.
+no capability is needed and no raw socket is opened. For a ClientHello it tells that some router
+spoke, not which: that stands in the path of the connects.
 """
 
 import asyncio
@@ -147,6 +148,11 @@ async def _answer_to_hello(tcp: socket.socket, hop: Hop, began_ms: float) -> Hea
             continue
         except ConnectionResetError:
             return _heard("reset", None, hop, began_ms)
+        except OSError as error:
+            if error.errno not in _UNREACHABLE:
+                raise
+            # On an open connection the kernel gives a router's word without the router's address.
+            return _heard("router", None, hop, began_ms)
         return _heard("data" if data else "eof", None, hop, began_ms)
 
 

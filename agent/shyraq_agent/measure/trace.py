@@ -22,7 +22,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from ipaddress import IPv6Network, ip_address
 from typing import Final
@@ -53,6 +53,18 @@ Line = tuple[int, str | None, str, float | None]
 """Of `hops`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Of one path, as the result tells it."""
+
+    last_router: int | None
+    """The farthest distance from which a router spoke."""
+    end: int | None
+    """The nearest from which something else did."""
+    answer: str | None
+    """What that was."""
+
+
 async def measure(target: Target, edges: Edges) -> RawMeasurement:
     """Find the routers on the way to the target.
 
@@ -81,11 +93,12 @@ async def _follow(record: Record, target: Target, address: str, edges: Edges) ->
         "tcp_path": await way.walk("tcp_path", port, connect),
     }
     if edges.may_trace_hello:
+        max_ttl = told["tcp_path"].end or MAX_TTL  # behind the end nobody answers
         for name, server_name in (("hello_neutral", NEUTRAL_NAME), ("hello_target", target.host)):
             hello = client_hello(server_name)
             ask = partial(send_hello, hello=hello, grace_ms=_GRACE_MS)
-            told[name] = await way.walk(name, port, ask, at_once=1)
-    return told
+            told[name] = await way.walk(name, port, ask, at_once=1, max_ttl=max_ttl)
+    return {name: asdict(counts) for name, counts in told.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +109,9 @@ class _Way:
     address: str
     edges: Edges
 
-    async def walk(self, name: str, port: int, ask: Ask, *, at_once: int = _AT_ONCE) -> Json:
+    async def walk(
+        self, name: str, port: int, ask: Ask, *, at_once: int = _AT_ONCE, max_ttl: int = MAX_TTL
+    ) -> Counts:
         """One path, as a step; its counts."""
         lines: list[Line] = []
 
@@ -104,8 +119,8 @@ class _Way:
             own = await asyncio.to_thread(_own_address, self.address)
             shown: list[Json] = []
             notes["hops"] = shown
-            for first in range(1, MAX_TTL + 1, at_once):
-                ttls = range(first, min(first + at_once, MAX_TTL + 1))
+            for first in range(1, max_ttl + 1, at_once):
+                ttls = range(first, min(first + at_once, max_ttl + 1))
                 hops = [self._hop(port, ttl) for ttl in ttls]
                 lines.extend(
                     await asyncio.gather(*(_hear(ask, hop, own, self.edges) for hop in hops))
@@ -173,8 +188,8 @@ def _is_over(lines: Sequence[Line]) -> bool:
     return len(tail) == _SILENT_TTLS and all(answer == "silence" for _, _, answer, _ in tail)
 
 
-def _counts(lines: Sequence[Line]) -> Json:
+def _counts(lines: Sequence[Line]) -> Counts:
     routers = [ttl for ttl, _, answer, _ in lines if answer == "router"]
     ends = [(ttl, answer) for ttl, _, answer, _ in lines if answer not in ("router", "silence")]
     end, answer = min(ends, default=(None, None))
-    return {"last_router": max(routers, default=None), "end": end, "answer": answer}
+    return Counts(last_router=max(routers, default=None), end=end, answer=answer)
