@@ -8,6 +8,7 @@
    job runs once and goes on at its next place on the grid.
 4. Two starts that touch the same target are at least the spacing apart, whatever the jobs;
    the one that has waited longest goes first.
+   A start beside the jobs (`claim`) is one of them.
 5. A job can be hastened: it is due at once, still within rule 4, and its grid stays.
 
 What this module does not do: run anything, or know what a job means.
@@ -90,6 +91,18 @@ class Schedule:
     def hasten(self, key: str, now_ms: int) -> None:
         """Make a job due at once."""
         self._entries[key].hastened_ms = now_ms
+
+    def claim(self, target: str, now_ms: int) -> int:
+        """Touch a target beside the jobs, within rule 4.
+
+        Returns:
+            0: it may be touched now, and counts as touched. Else how long to wait, in ms.
+        """
+        last_ms = self._last_start_ms.get(target)
+        if last_ms is not None and last_ms + self._spacing_ms > now_ms:
+            return last_ms + self._spacing_ms - now_ms
+        self._last_start_ms[target] = now_ms
+        return 0
 
     def _begin(self, job: Job, start_ms: int) -> _Entry:
         phase_ms = job.phase_ms

@@ -3,6 +3,7 @@
 `agent`     the composition root; read it top to bottom
 `edges`     what probes may touch, from this host and its configuration
 `work`      keeps the schedule: ladder, probes, vitals, and the beat
+`asked`     control nodes: obeys the collector's asks; `obeyed` remembers which, on the disk
 `sealer`    from contents to committed frames, in order, through a failing disk
 `status`    tells `shyraq-agent status` how things stand, over a local socket
 """

@@ -1,6 +1,7 @@
 """The composition root: every room is built here, in the order in which data flows.
 
     work -> sealer -> spool -> publisher -> receipts -> spool
+    control nodes: publisher -> asked -> work
 
 Stopping (`stop`) is orderly: measuring ends, a last pulse says `stopped`, the publisher gets a
 few seconds to deliver it. Cancelling `run` is a power cut: what is committed stays, the rest is
@@ -19,7 +20,9 @@ from importlib.metadata import version
 from random import Random
 from typing import Final, cast
 
+from shyraq_agent.app.asked import Asked, Rules
 from shyraq_agent.app.edges import make_edges
+from shyraq_agent.app.obeyed import Obeyed
 from shyraq_agent.app.sealer import Sealer
 from shyraq_agent.app.status import serve_status
 from shyraq_agent.app.work import Work
@@ -143,17 +146,6 @@ class Agent:
 
     async def _run_on(self, spool: Spool, signer: Signer, edges: Edges) -> None:
         settings = self._config.settings
-        publisher = Publisher(
-            node=check_node_id(settings.node.id),
-            endpoints=endpoints_of(settings),
-            collector_keys=[bytes.fromhex(each) for each in settings.collector.receipt_keys],
-            outbox=spool,
-            pace=self._pace,
-            rng=self._rng,
-            heartbeat_ms=settings.node.heartbeat_s * 1000,
-            floor_ms=lambda: self._known_moment_ms(sealer),
-            checkpoint=self._checkpoint,
-        )
 
         def on_stored(contents: Contents, stored: Stored) -> None:
             publisher.appended()
@@ -164,6 +156,19 @@ class Agent:
         sealer = Sealer(signer=signer, spool=spool, pace=self._pace, on_stored=on_stored)
         sealer.floor_ms = (await spool.standing()).floor_ms
         work = self._make_work(edges, sealer)
+        asked = await self._make_asked(edges, work) if settings.collector.answers_asks else None
+        publisher = Publisher(
+            node=check_node_id(settings.node.id),
+            endpoints=endpoints_of(settings),
+            collector_keys=self._collector_keys(),
+            outbox=spool,
+            pace=self._pace,
+            rng=self._rng,
+            heartbeat_ms=settings.node.heartbeat_s * 1000,
+            floor_ms=lambda: self._known_moment_ms(sealer),
+            on_control=None if asked is None else asked.receive,
+            checkpoint=self._checkpoint,
+        )
         work.note(self._event("started", {"software": SOFTWARE, **_damage(spool)}))
         work.note(
             self._event(
@@ -173,7 +178,8 @@ class Agent:
         )
 
         async def tell() -> Mapping[str, Json]:
-            return await self._tell(spool, publisher, sealer, work)
+            told = await self._tell(spool, publisher, sealer, work)
+            return {**told, "asks": None if asked is None else asked.state()}
 
         async with (
             serve_status(settings.node.state_directory, tell),
@@ -181,10 +187,12 @@ class Agent:
         ):
             self._on_ready()
             background = [tasks.create_task(each.run()) for each in (sealer, publisher)]
-            working = tasks.create_task(work.run())
+            measuring = [work.run()] if asked is None else [work.run(), asked.run()]
+            working = [tasks.create_task(each) for each in measuring]
             await self._stopping.wait()
-            working.cancel()
-            await asyncio.wait((working,))
+            for task in working:
+                task.cancel()
+            await asyncio.wait(working)
             work.note(self._event("stopped", {}))
             work.finish()
             await self._say_goodbye(spool, sealer)
@@ -215,6 +223,30 @@ class Agent:
             seed=settings.node.id,
             traces_at_edges=settings.trace.at_edges,
         )
+
+    async def _make_asked(self, edges: Edges, work: Work) -> Asked:
+        settings = self._config.settings
+        started_ms = self._pace.now_ms()
+        obeyed = await asyncio.to_thread(
+            Obeyed, settings.node.state_directory, started_ms=started_ms
+        )
+        return Asked(
+            Rules(
+                node=check_node_id(settings.node.id),
+                collector_keys=self._collector_keys(),
+                targets={each.target.text: each.target for each in self._config.plan},
+                per_hour=settings.collector.asks_per_hour,
+            ),
+            obeyed=obeyed,
+            edges=edges,
+            probes=self._probes,
+            read_clock=self._read_clock,
+            turns=work,
+            note=lambda kind, data: work.note(self._event(kind, data)),
+        )
+
+    def _collector_keys(self) -> list[bytes]:
+        return [bytes.fromhex(each) for each in self._config.settings.collector.receipt_keys]
 
     def _make_edges(self) -> Edges:
         settings = self._config.settings

@@ -121,6 +121,32 @@ class Work:
         """A fact of the node's own life, for the next pulse."""
         self._basket.note(event)
 
+    async def measure_beside(
+        self, host: str, run: Callable[[], Awaitable[RawMeasurement]], *, by_uptime_ms: int
+    ) -> bool:
+        """Measure once beside the schedule, and within its ceilings.
+
+        Args:
+            host: Whose turn is waited for: a minute after its last.
+            run: The measurement.
+            by_uptime_ms: Boot clock; later it is not begun.
+
+        Returns:
+            False: the turn did not come in time.
+        """
+        while (wait_ms := self._schedule.claim(host, self._pace.uptime_ms())) > 0:
+            if self._pace.uptime_ms() + wait_ms > by_uptime_ms:
+                return False
+            await self._pace.sleep_ms(wait_ms)
+        try:
+            async with self._slots:
+                self._add(await run())
+        except Exception:
+            self.bugs += 1
+            _LOGGER.exception("bug in a measurement that was asked for")
+        self._wake.set()
+        return True
+
     def finish(self) -> None:
         """Seal everything that is still in the basket, as at the end of the program."""
         uptime_ms = self._pace.uptime_ms()

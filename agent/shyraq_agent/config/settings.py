@@ -13,6 +13,7 @@ from shyraq_agent.measure.edges import ResolverRole
 from shyraq_agent.measure.limits import MIN_TARGET_PERIOD_S, Limits
 from shyraq_agent.measure.responder import BODY_BYTES, MAX_ROUNDS, NEUTRAL_NAME, WASHOUT_MS
 from shyraq_agent.measure.target import Proof
+from shyraq_wire.ask import MAX_ASKS_PER_HOUR
 from shyraq_wire.report import Tier
 
 DAY_S = 86_400
@@ -43,11 +44,18 @@ class NodeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorSettings:
-    """Whose receipts count."""
+    """Whose receipts count, and whether its asks are answered."""
 
     receipt_keys: tuple[str, ...]
     """Ed25519 public keys of the collector, 64 hexadecimal digits each; several while a key is
     being replaced. A frame is forgotten only when one of them has signed for it."""
+    answers_asks: bool = False
+    """Whether this node tries the very addresses that other nodes were given for its own targets,
+    when the collector asks in a signed message. For control nodes abroad; false for a home."""
+    asks_per_hour: int = field(
+        default=MAX_ASKS_PER_HOUR // 2, metadata=bounds(1, MAX_ASKS_PER_HOUR)
+    )
+    """Asks obeyed within any hour, of at most four addresses each; the rest are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +309,7 @@ class Settings:
     node: NodeSettings
     """Who this node is."""
     collector: CollectorSettings
-    """Whose receipts count."""
+    """Whose receipts count, and whether its asks are answered."""
     broker: tuple[BrokerSettings, ...]
     """`[[broker]]`, at least one."""
     network: NetworkSettings = field(default_factory=NetworkSettings)

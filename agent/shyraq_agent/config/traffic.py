@@ -15,6 +15,7 @@ from shyraq_agent.config.settings import RungSettings, Settings
 from shyraq_agent.measure.messengers import endpoints_of
 from shyraq_agent.measure.target import Target, parse_target
 from shyraq_agent.measure.transfer import WINDOW_BYTES
+from shyraq_wire.ask import MAX_ADDRESSES
 
 MONTH_S: Final = 30 * 86_400
 
@@ -116,10 +117,19 @@ def expected_traffic(settings: Settings, plan: Sequence[PlannedProbe]) -> Traffi
             month_bytes=MONTH_S // 60 * BYTES_OF["keep-alive"],
         ),
     ]
+    if settings.collector.answers_asks:
+        lines.append(_asked(settings.collector.asks_per_hour))
     budget = settings.budget
     return Traffic(
         lines=tuple(lines), allowed_bytes=int(budget.monthly_bytes * (1 - budget.event_share))
     )
+
+
+def _asked(per_hour: int) -> TrafficLine:
+    """As many addresses as asks can bring."""
+    runs = MONTH_S // 3600 * per_hour
+    each_bytes = MAX_ADDRESSES * BYTES_OF["tls"] + BYTES_OF["measurement"]
+    return TrafficLine(what="asked", runs=runs, month_bytes=runs * each_bytes)
 
 
 def _action_of(planned: PlannedProbe) -> str:

@@ -8,11 +8,12 @@ this host are `ThreadedResolver` and `read_links`.
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 import psutil
@@ -75,6 +76,9 @@ class Edges:
     system_resolver: SystemResolver | None
     """None: names are asked of `resolvers` only."""
     resolvers: tuple[Resolver, ...] = ()
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """By host: the addresses to try in place of a lookup, because an ask of the collector names
+    them. The policy is asked about each all the same."""
     limits: Limits = field(default_factory=Limits)
     may_trace_hello: bool = False
     """Whether the host consented to ClientHellos that go only part of the way (probe `trace`)."""

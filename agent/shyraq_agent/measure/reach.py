@@ -55,8 +55,11 @@ async def find_addresses(
         about: Goes into each step.
 
     Returns:
-        At most `Limits.addresses_per_family` of each family, all of them allowed.
+        At most `Limits.addresses_per_family` of each family; or those that were given for the
+        host, without a step.
     """
+    if host in edges.given:
+        return edges.given[host]
     if _is_address(host):
         return (host,)
     lookups = []

@@ -3,7 +3,9 @@
 `publisher`    reconnecting, the order of sending, the receipt watchdog
 `outbox`       what it needs of the spool, what it tells of itself
 `window`       which frames are on their way, and when each goes again (pure)
+`signed`       what the collector has signed (pure)
 `receipts`     from a payload to a verified receipt (pure)
+`asks`         from a payload to a verified ask (pure)
 `connection`   one MQTT connection; the only door to aiomqtt
 `endpoint`     where a broker is and how it is spoken to
 `request`      the node's TLS key, and its request for a certificate

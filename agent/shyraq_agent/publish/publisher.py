@@ -58,6 +58,7 @@ class Publisher:
         rng: Random,
         heartbeat_ms: int,
         floor_ms: Callable[[], int],
+        on_control: Callable[[bytes], Awaitable[None]] | None = None,
         checkpoint: Callable[[str], None],
     ) -> None:
         """Connect nothing yet.
@@ -71,6 +72,7 @@ class Publisher:
             rng: For jitter.
             heartbeat_ms: The watchdog counts in these.
             floor_ms: A wall-clock moment known to have passed.
+            on_control: Takes what comes on the node's control topic; None: it is not listened to.
             checkpoint: Called with `publish.sent` and `publish.receipted`, where a crash test
                 may end the program.
         """
@@ -91,6 +93,8 @@ class Publisher:
         self._doors: Mapping[str, Callable[[bytes], Awaitable[None]]] = {
             node_topic(node, "receipt"): self._on_receipt,
         }
+        if on_control is not None:
+            self._doors = {**self._doors, node_topic(node, "control"): on_control}
 
     @property
     def state(self) -> PublishState:
