@@ -18,15 +18,13 @@ from shyraq_collector.app.eyes import Eyes, Senses
 from shyraq_collector.app.judging import Judging, OwnState
 from shyraq_collector.app.public import CommittedState
 from shyraq_collector.app.words import reach_of, tell
-from shyraq_collector.canary import BEATS_PER_HEARTBEAT
 from shyraq_collector.cli.main import run_command
-from shyraq_collector.consume.connection import BrokerSettings, Connection
 from shyraq_collector.correlate.pace import Pace as Thresholds
 from shyraq_collector.disclose.reader import Mark
 from shyraq_collector.disclose.reader import Position as Page
 from shyraq_collector.errors import ConfigError
 from shyraq_collector.facts.fleet import Placement
-from shyraq_collector.facts.incidents import Entry, Incident, State
+from shyraq_collector.facts.incidents import Incident, State
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.signals import Absence, LadderWord, QualitySample, Reach, TargetWord
 from shyraq_collector.facts.verdicts import Verdict
@@ -40,17 +38,13 @@ from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.judged import without_verdict
 from shyraq_collector.store.schema import open_reader
 from shyraq_wire.chain import Position
-from shyraq_wire.codec import pack, unpack
-from shyraq_wire.envelope import open_frame
-from shyraq_wire.receipt import Receipt, decode_receipt
 from shyraq_wire.report import REPORT_TYPE, Event, EventKind, Json, Kind, Tier
-from shyraq_wire.topics import CANARY, every_node
 from support.broker import Broker, free_port, running_broker
 from support.clock import STORY_START_MS, FakePace, FakeStopwatch, until
-from support.collectors import House
 from support.findings import commit, entry, findings, incident
 from support.signing import SigningNode, measurement
 from support.stored import StoredLedger, placement
+from support.talking import Nodes, make_house, told_so_far
 
 NOW_MS = STORY_START_MS
 HEARTBEAT_MS = 60_000
@@ -755,92 +749,6 @@ def test_the_public_reads_what_was_committed(ledger: StoredLedger) -> None:
 # -- whole runs ------------------------------------------------------------------------------------
 
 
-BEAT_MS = HEARTBEAT_MS // BEATS_PER_HEARTBEAT
-
-
-class Nodes:
-    """A few nodes that talk to a real broker, hear their receipts, and turn everybody's clock."""
-
-    def __init__(self, broker: Broker, count: int) -> None:
-        """Make keys; nothing is connected.
-
-        Args:
-            broker: Where they meet the collector.
-            count: How many.
-        """
-        self.all = [SigningNode(f"node-{n:04d}", epoch=f"{n:032x}") for n in range(count)]
-        self.pace = FakePace()
-        self.receipts: dict[str, Receipt] = {}
-        self.canaries = 0
-        self._broker, self._key = broker, b""
-        self._connection = self._make()
-
-    def _make(self) -> Connection:
-        broker = self._broker
-        return Connection(
-            BrokerSettings(
-                host=broker.host, port=broker.port, protocol=broker.protocol, client_id="nodes"
-            ),
-            context=None,
-            on_message=self._hear,
-        )
-
-    @contextlib.asynccontextmanager
-    async def connected(self, key: bytes) -> AsyncIterator["Nodes"]:
-        """Connect; the key is the collector's."""
-        self._key, self._connection = key, self._make()
-        await self._connection.open()
-        await self._connection.subscribe([every_node("receipt"), CANARY])
-        try:
-            yield self
-        finally:
-            await self._connection.close()
-
-    async def beat(self, house: House, nodes: Sequence[SigningNode] | None = None) -> None:
-        """One heartbeat: a pulse of each node, receipted; then the clock, canary by canary."""
-        nodes = self.all if nodes is None else nodes
-        await self.pulse(nodes)
-        await until(lambda: all(self.told(node) == node.seq - 1 for node in nodes))
-        for _ in range(BEATS_PER_HEARTBEAT):
-            before = self.canaries
-            self.pace.advance(BEAT_MS)
-            await until(lambda before=before: self.canaries > before)  # type: ignore[misc]
-        tick_ms = self.pace.now_ms() // HEARTBEAT_MS * HEARTBEAT_MS
-        with house.reader() as reader:
-            await until(lambda: (queries.mark(reader)[0] or 0) >= tick_ms)
-
-    async def pulse(self, nodes: Sequence[SigningNode]) -> None:
-        """One report of each node, now."""
-        for node in nodes:
-            report = node.report(at_ms=self.pace.now_ms(), measurements=(measurement(),))
-            payload = pack(node.frame(report))
-            await self._connection.publish(node.topic, payload, retain=False)
-
-    def told(self, node: SigningNode) -> int:
-        """The newest seq that a node has been told of; -1: none."""
-        receipt = self.receipts.get(node.id)
-        if receipt is None:
-            return -1
-        return max((i.hi for each in receipt.epochs for i in each.intervals), default=-1)
-
-    def has_more(self, node: SigningNode, than: int) -> bool:
-        """Whether a node has been told of a newer report than this one."""
-        return self.told(node) > than
-
-    async def let_a_second_pass(self) -> None:
-        """For whatever waits on the pace: reconnects, looks at the registry."""
-        self.pace.advance(1000)
-        await asyncio.sleep(0.002)
-
-    def _hear(self, topic: str, payload: bytes) -> None:
-        if topic == CANARY:
-            self.canaries += 1
-            return
-        receipt = decode_receipt(open_frame(unpack(payload), self._key)[1])
-        assert receipt.node in topic
-        self.receipts[receipt.node] = receipt
-
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """A running broker that forgets everything when it is killed."""
@@ -848,22 +756,6 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     directory.mkdir()
     with running_broker(directory) as running:
         yield running
-
-
-def make_house(tmp_path: Path, broker: Broker, nodes: Nodes, *, settings: str = "") -> House:
-    """A house that knows the nodes: four networks, three regions."""
-    directory = tmp_path / "collector"
-    directory.mkdir()
-    house = House(directory, broker_port=broker.port, settings=settings)
-    for number, node in enumerate(nodes.all):
-        house.register(node.id, node.public_key, number=number)
-    return house
-
-
-def told_so_far(house: House) -> list[Entry]:
-    """Every timeline entry."""
-    with house.reader() as reader:
-        return [each for _, each in queries.entries(reader, after=0, limit=99)]
 
 
 async def test_a_report_goes_all_the_way_and_comes_back_as_a_receipt(

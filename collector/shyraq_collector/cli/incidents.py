@@ -11,7 +11,7 @@ from shyraq_collector.cli.options import WRONG, config_option, json_option, mome
 from shyraq_collector.cli.show import print_json, print_table
 from shyraq_collector.config import CollectorConfig
 from shyraq_collector.facts.incidents import Entry, Incident, Scope
-from shyraq_collector.incidents.explain import Explanation, as_svg
+from shyraq_collector.incidents.explain import Explanation, Saying, as_svg
 from shyraq_collector.registry import Registry
 from shyraq_collector.replay import as_json as incident_json
 from shyraq_collector.store import queries
@@ -115,6 +115,9 @@ def _print_lines(explained: Explanation | None) -> None:
     if explained is None:
         click.echo(f"which lines: {_FORGOTTEN}")
         return
+    if any(each.says for each in explained.witnesses):
+        _print_sayings(explained)
+        return
     print_table(
         "lines, first fallen first",
         ("isp", "region", "access", "site", "last word", "missing from", "now"),
@@ -126,6 +129,23 @@ def _print_lines(explained: Explanation | None) -> None:
                 "down" if each.is_down else "up",
             )
             for each in explained.witnesses
+        ],
+        empty="no line",
+    )
+
+
+def _print_sayings(explained: Explanation) -> None:
+    print_table(
+        "lines, first to say so first",
+        ("isp", "region", "access", "site", "of", "says", "times", "from", "to", "now"),
+        [
+            (
+                *(each.key.isp, each.key.region, each.key.access, each.key.site),
+                *(said.target, said.word, said.times, _at(said.since), _at(said.until)),
+                "silent" if each.is_down else "heard",
+            )
+            for each in explained.witnesses
+            if (said := each.says) is not None
         ],
         empty="no line",
     )
@@ -166,6 +186,7 @@ def _why_json(incident: Incident, explained: Explanation | None) -> dict[str, ob
                 "last_heard": _at(max(0.0, each.last_heard)),
                 "fell_at": _at(each.fell_at),
                 "is_down": each.is_down,
+                "says": _saying(each.says),
             }
             for each in explained.witnesses
         ],
@@ -173,6 +194,19 @@ def _why_json(incident: Incident, explained: Explanation | None) -> dict[str, ob
             {"at": _at(at), "score": score, "down": down, "lines": lines}
             for at, score, down, lines in explained.trace
         ],
+    }
+
+
+def _saying(said: Saying | None) -> dict[str, object] | None:
+    """What a line says; None for a line that is told by its silence."""
+    if said is None:
+        return None
+    return {
+        "target": said.target,
+        "word": said.word,
+        "times": said.times,
+        "since": _at(said.since),
+        "until": _at(said.until),
     }
 
 

@@ -112,7 +112,8 @@ class Entry:
     """One line of a timeline; stored, never edited.
 
     Attributes:
-        incident: Id of the incident: hash of kind, first group and suspected_at.
+        incident: Id of the incident: hash of kind, first group and suspected_at; where words tell
+            it, and no silence, of the moment of the first word.
         number: 0, 1, 2, … within the incident; (incident, number) is unique.
         at: When it happened, on the event's side, in POSIX seconds.
         published_at: When an online system could have said it.

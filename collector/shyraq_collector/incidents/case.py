@@ -39,6 +39,21 @@ def incident_id(kind: Kind, group: str, suspected_at: Instant) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def id_by_words(kind: Kind, group: str, first_at: Instant, at: Instant, taken: set[str]) -> str:
+    """Name an incident that words tell, and no silence.
+
+    Args:
+        kind: What sort.
+        group: Country and what is concerned.
+        first_at: When its first word was true: the same whichever tick comes to hear of it, so
+            that a crash before that tick is committed changes nothing.
+        at: The tick; it names the incident where an earlier one began with the same word.
+        taken: Ids of earlier incidents.
+    """
+    name = incident_id(kind, group, first_at)
+    return incident_id(kind, group, at) if name in taken else name
+
+
 class Testimony(NamedTuple):
     """What one line that is heard says: of a target, or of what its ladder reaches.
 

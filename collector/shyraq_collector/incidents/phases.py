@@ -27,7 +27,7 @@ from shyraq_collector.facts.incidents import (
     Scope,
     State,
 )
-from shyraq_collector.incidents.case import Case, Testimony, incident_id
+from shyraq_collector.incidents.case import Case, Testimony, id_by_words
 from shyraq_collector.incidents.depth import (
     CLOSE_DAYS,
     PARTIAL_SHARE,
@@ -88,9 +88,14 @@ class PhaseTracker:
     def _suspect(self, finding: ReachFinding, at: Instant) -> Case:
         first = min(finding.views, key=lambda view: view.since)
         scope = self._scope(finding)
-        group = f"ladder|{','.join(scope.isps)}|{','.join(scope.regions)}"
         case = Case(
-            id=incident_id("outage", f"{self.country.code}|{group}", at),
+            id=id_by_words(
+                "outage",
+                f"{self.country.code}|ladder",
+                first.since,
+                at,
+                {case.id for case in self.cases},
+            ),
             kind="outage",
             scope=scope,
             onset=Interval(earliest=first.before, latest=first.since),

@@ -40,7 +40,7 @@ from shyraq_collector.facts.incidents import (
     State,
 )
 from shyraq_collector.facts.signals import PATH
-from shyraq_collector.incidents.case import Case, Testimony, incident_id
+from shyraq_collector.incidents.case import Case, Testimony, id_by_words
 from shyraq_collector.incidents.lifecycle import Event
 
 CLOSE_DAYS = 1.0
@@ -97,7 +97,13 @@ class TargetTracker:
         lines = [line for finding in findings for line in finding.lines]
         first = min(findings, key=lambda finding: finding.since)
         case = Case(
-            id=incident_id(kind, f"{self.country.code}|{name}", at),
+            id=id_by_words(
+                kind,
+                f"{self.country.code}|{name}",
+                first.since,
+                at,
+                {case.id for case in self.cases},
+            ),
             kind=kind,
             scope=scope,
             onset=Interval(earliest=min(first.before, first.since), latest=first.since),
