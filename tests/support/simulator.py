@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from shyraq_collector.facts.fleet import Access, Placement
+from support.simulator_targets import Survey
 
 Why: TypeAlias = Literal["power", "network", "broker", "agent"]
 Span: TypeAlias = tuple[float, float, Why]
@@ -224,10 +225,15 @@ class World:
     """Plays the heartbeats of a fleet whose silences are known."""
 
     def __init__(
-        self, placements: list[Placement], spans: dict[str, list[Span]], rng: random.Random
+        self,
+        placements: list[Placement],
+        spans: dict[str, list[Span]],
+        rng: random.Random,
+        survey: Survey | None = None,
     ) -> None:
         """Take the silences as they are; they are sorted and merged here."""
         self._rng = rng
+        self._survey = survey
         nodes = [p.node for p in placements] + list(CANARIES)
         self._broker = sorted(
             {(begin, end) for begin, end, why in spans[CANARIES[0]] if why == "broker"}
@@ -255,6 +261,8 @@ class World:
                 for detector in detectors:
                     detector.disturbed(*self._broker[-1])
                 self._broker.pop()
+            if self._survey is not None:
+                self._survey.minute(base, self._is_silent)
             for detector in detectors:
                 detector.tick(base + BEAT_S)
             if progress is not None and minute % 1440 == 0:
@@ -289,9 +297,12 @@ class World:
             case _:
                 return [(base + BEAT_S, node), (base + BEAT_S + 0.2, node)]
 
-    def _beat(self, detectors: list[Detector], node: str, at: float) -> None:
+    def _is_silent(self, node: str, at: float) -> bool:
         silences = self._spans[node]
-        if silences and silences[-1][0] <= at < silences[-1][1]:
+        return bool(silences) and silences[-1][0] <= at < silences[-1][1]
+
+    def _beat(self, detectors: list[Detector], node: str, at: float) -> None:
+        if self._is_silent(node, at):
             return
         for detector in detectors:
             detector.heard(node, at, at)

@@ -1,7 +1,8 @@
 """What must be found: faults with their truth, laid over a simulated country.
 
-Each kind silences a set of lines in its own way and knows the scope that a perfect observer would
-publish. Faults of our own (broker, collector) silence everybody and must never become an outage.
+Each kind silences a set of lines in its own way, or has targets blocked or slowed for lines that
+stay alive, and knows the scope that a perfect observer would publish. Faults of our own (broker,
+collector) silence everybody and must never become an outage.
 """
 
 import random
@@ -12,6 +13,7 @@ from typing import Literal, TypeAlias, get_args
 from shyraq_collector.facts.fleet import LineKey, Placement
 from shyraq_collector.facts.incidents import Level
 from support.simulator import CANARIES, HOUR_S, Span, Why, cut_broker
+from support.simulator_targets import TARGETS, TargetFault
 
 FaultKind: TypeAlias = Literal[
     "nation",
@@ -25,10 +27,14 @@ FaultKind: TypeAlias = Literal[
     "rolling",
     "broker",
     "collector",
+    "blocked",
+    "selective",
+    "throttled",
 ]
 
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 OWN_FAULTS: frozenset[FaultKind] = frozenset({"broker", "collector"})
+TARGET_FAULTS: frozenset[FaultKind] = frozenset({"blocked", "selective", "throttled"})
 ROLL_S = HOUR_S
 
 
@@ -46,6 +52,7 @@ class Truth:
         regions: The same for regions.
         why: Whether equipment had power.
         eligible: How many of the lines were up in the ten minutes before.
+        targets: Names of the targets concerned, where lines stay alive.
     """
 
     kind: FaultKind
@@ -57,6 +64,20 @@ class Truth:
     regions: frozenset[str]
     why: Why
     eligible: int = 0
+    targets: frozenset[str] = frozenset()
+
+    @property
+    def interference(self) -> TargetFault | None:
+        """The same as the survey of targets meets it; None where lines are silent."""
+        if not self.targets:
+            return None
+        return TargetFault(
+            begin=self.begin,
+            end=self.end,
+            state="blocked" if self.kind == "blocked" else "throttled",
+            isps=self.isps,
+            targets=self.targets,
+        )
 
 
 class Saboteur:
@@ -85,6 +106,8 @@ class Saboteur:
                 return self._collector(at, end)
             case "rolling":
                 return self._rolling(at, end + ROLL_S)
+            case "blocked" | "selective" | "throttled":
+                return self._on_targets(kind, at, at + self._rng.uniform(3.0, 12.0) * HOUR_S)
             case _:
                 return self._at_once(kind, at, end)
 
@@ -161,6 +184,25 @@ class Saboteur:
             isps=frozenset(self._isps),
             regions=frozenset(),
             why="network",
+        )
+
+    def _on_targets(self, kind: FaultKind, at: float, end: float) -> Truth:
+        """One target of one network, or of two where it is blocked; or all that one network has."""
+        count = 2 if kind == "blocked" and self._rng.random() < 0.3 else 1
+        isps = frozenset(self._rng.sample(self._isps, count))
+        names = TARGETS if kind == "throttled" else (self._rng.choice(TARGETS),)
+        lines = frozenset(line for line in self._nodes if line.isp in isps)
+        return Truth(
+            eligible=sum(self._is_up(line, at) for line in lines),
+            kind=kind,
+            begin=at,
+            end=end,
+            lines=lines,
+            level="isp",
+            isps=isps,
+            regions=frozenset(),
+            why="network",
+            targets=frozenset(names),
         )
 
     def _is_up(self, line: LineKey, at: float) -> bool:

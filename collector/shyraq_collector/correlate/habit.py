@@ -10,6 +10,7 @@ Not here: what the doubt does to a line's evidence (`line`).
 """
 
 import math
+from functools import cache
 
 SPREAD_MIN = 1.02
 SHAPE_MIN, SHAPE_MAX = 0.5, 40.0
@@ -33,6 +34,7 @@ def overrun(reach: float, spread: float, count: int) -> float:
     return math.exp(-count * math.log1p(middle * reach**shape / count))
 
 
+@cache
 def expected(count: int, index: int) -> float:
     """Mean of the value at `index`, 0 the least, of `count` exponential ones of mean 1, sorted."""
     return sum(1.0 / rest for rest in range(count - index, count + 1))

@@ -66,6 +66,11 @@ class TargetView:
     at: Instant
     gap_s: float
 
+    @property
+    def complains(self) -> int:
+        """1 where the newest word is not ok, else 0."""
+        return int(self.state != "ok")
+
     def says(self, state: TargetState, at: Instant) -> None:
         """Take one more word, unless it is older than the newest."""
         if at < self.at:
@@ -115,44 +120,64 @@ class TargetFinding:
 
 @dataclass(slots=True)
 class TargetBook:
-    """All newest words of one country, by (network, target)."""
+    """All newest words of one country.
+
+    Attributes:
+        views: By network and target, then by line.
+        complaints: How many of these lines do not say ok; where none complains nothing is judged,
+            and words may grow an hour too old.
+    """
 
     views: dict[tuple[str, str], dict[Line, TargetView]] = field(default_factory=dict)
+    complaints: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def say(self, line: Line, target: str, state: TargetState, at: Instant) -> None:
         """One verdict; words without a network say nothing of a network."""
         if line.key.isp is None or state in {"down", "unknown"}:
             return
-        views = self.views.setdefault((line.key.isp, target), {})
-        if line in views:
-            views[line].says(state, at)
-        else:
-            views[line] = TargetView(
+        pair = (line.key.isp, target)
+        views = self.views.setdefault(pair, {})
+        view = views.get(line)
+        before = 0
+        if view is None:
+            view = views[line] = TargetView(
                 line=line, state=state, streak=1, since=at, before=at, at=at, gap_s=0.0
             )
+        else:
+            before = view.complains
+            view.says(state, at)
+        self._complain(pair, view.complains - before)
 
     def forget(self, now: Instant, pace: Pace) -> None:
         """Drop words that are too old to speak for now."""
-        for key in list(self.views):
-            views = self.views[key]
+        on_the_hour = now % pace.hour_s < pace.heartbeat_s
+        for pair in list(self.views if on_the_hour else self.complaints):
+            views = self.views[pair]
             for line in list(views):
                 kept_s = min(KEPT_GAPS * (views[line].gap_s or pace.hour_s), pace.day_s)
                 if now - views[line].at > max(kept_s, pace.hour_s):
-                    del views[line]
+                    self._complain(pair, -views.pop(line).complains)
             if not views:
-                del self.views[key]
+                del self.views[pair]
 
     def findings(self, floor: float) -> list[TargetFinding]:
         """Every (network, target) whose score passes `floor`, best first."""
         price = math.log(max(len(self.views), 1))
         found = [
             finding
-            for (isp, target), views in self.views.items()
+            for isp, target in self.complaints
             for state in ("blocked", "throttled")
-            if (finding := _find(isp, target, state, list(views.values()), price)) is not None
+            if (finding := _find(isp, target, state, self.views[isp, target].values(), price))
             and finding.score >= floor
         ]
         return sorted(found, key=lambda f: (-f.score, f.isp, f.target, f.state))
+
+    def _complain(self, pair: tuple[str, str], change: int) -> None:
+        count = self.complaints.get(pair, 0) + change
+        if count:
+            self.complaints[pair] = count
+        else:
+            self.complaints.pop(pair, None)
 
 
 def _find(
