@@ -298,6 +298,36 @@ def test_own_topics_are_delivered_and_foreign_ones_are_not(door: Door) -> None:
     assert set(greedy.heard) == {(node_topic(BORIS, "receipt"), b"for boris")}
 
 
+def test_asks_come_from_the_collector_only_and_reach_only_the_node_they_are_for(
+    door: Door,
+) -> None:
+    """Nodes can neither ask each other, nor themselves, nor hear what others are asked."""
+    collector, alice, boris = door.peer(COLLECTOR_NAME), door.peer(ALICE), door.peer(BORIS)
+    collector.subscribe(every_node("report"), every_node("control"))
+    for node, own in ((alice, ALICE), (boris, BORIS)):
+        node.subscribe(node_topic(own, "control"), every_node("control"), "#", "$share/g/#")
+        node.subscribe(node_topic(ALICE, "control"), node_topic(BORIS, "control"))
+    refused = [
+        node.publish(node_topic(other, "control"), b"forged")
+        for node in (alice, boris)
+        for other in (ALICE, BORIS)
+    ]
+    for_alice = collector.publish(node_topic(ALICE, "control"), b"for alice")
+    for_boris = collector.publish(node_topic(BORIS, "control"), b"for boris")
+    wait_for(lambda: bool(alice.heard and boris.heard))
+    alice.publish(node_topic(ALICE, "report"), b"last")
+    wait_for(lambda: bool(collector.heard))
+
+    assert [str(reason) for reason in refused] == ["Not authorized"] * 4
+    assert for_alice is not None
+    assert for_boris is not None
+    assert not for_alice.is_failure
+    assert not for_boris.is_failure
+    assert set(alice.heard) == {(node_topic(ALICE, "control"), b"for alice")}
+    assert set(boris.heard) == {(node_topic(BORIS, "control"), b"for boris")}
+    assert collector.heard == [(node_topic(ALICE, "report"), b"last")]
+
+
 def test_a_foreign_client_id_takes_over_nobody(door: Door) -> None:
     """A node that calls itself the collector does not end the collector's session."""
     collector = door.peer(COLLECTOR_NAME)
