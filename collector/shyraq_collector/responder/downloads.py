@@ -15,6 +15,7 @@ import hashlib
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -69,15 +70,17 @@ class Downloads:
             if not self._doors.take(source, HANDSHAKE_BYTES):
                 return
             reader = asyncio.StreamReader(limit=_MAX_HEAD_BYTES)
-            protocol = asyncio.StreamReaderProtocol(reader)
+            writers: list[asyncio.StreamWriter] = []
             loop = asyncio.get_running_loop()
             transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol,
+                lambda: asyncio.StreamReaderProtocol(reader, _stop_reading_into(writers)),
                 connection,
-                ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_S,
             )
-            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+            # A whole answer fits: asyncio ends a connection twice, and complains, when one that
+            # was paused for its buffer breaks while it is resumed.
+            transport.set_write_buffer_limits(high=2 * len(self._body))
+            (writer,) = writers
+            await writer.start_tls(self._context, ssl_handshake_timeout=HANDSHAKE_S)
             await self._answer(reader, writer, address, source)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the visitor has gone, or spoke something else
@@ -112,6 +115,20 @@ class Downloads:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+
+def _stop_reading_into(
+    writers: list[asyncio.StreamWriter],
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+    """Nothing is read before TLS begins: a ClientHello must not go astray."""
+
+    def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a socket's can be read
+        transport.pause_reading()
+        writers.append(writer)
+
+    return connected
 
 
 def tls_context() -> ssl.SSLContext:
