@@ -301,6 +301,34 @@ async def test_a_withdrawn_suspicion_claims_no_return() -> None:
     assert CASE not in (await ask(reader, "/")).text
 
 
+async def test_an_interrupted_observation_claims_no_return() -> None:
+    """Closed because our memory was lost: what became of it is not known, and the page says so."""
+    reader = played("quiet")
+    for number, state in enumerate(("confirmed", "restored")):
+        name = str(number) * 16
+        reader.commit(incident("suspected", state, "closed", id_=name))
+        text = Page((await ask(reader, f"/incidents/{name}?lang=en")).text).text
+        assert "Our observation was interrupted here" in text
+        assert "Closed after a day" not in text
+        assert ("not known" in text.split("What is known")[1].split("Grade")[0]) == (number == 0)
+    front = Page((await ask(reader, "/?lang=en")).text).text
+    assert "not known" in front.split("Incidents")[1]
+
+
+async def test_a_closing_after_a_day_is_no_interruption() -> None:
+    """The ordinary end of an incident."""
+    reader = played("quiet")
+    day_s = 86_400.0
+    reader.commit(
+        incident(
+            "suspected", "confirmed", "restored", "closed", step_s=day_s, began=NOW - 5 * day_s
+        )
+    )
+    text = Page((await ask(reader, f"{CASE}?lang=en")).text).text
+    assert "Closed after a day without a new cut." in text
+    assert "interrupted" not in text
+
+
 async def test_a_missing_incident_is_told_to_people() -> None:
     """A page of its own, with a way back, in the language asked for."""
     response = await ask(played("quiet"), "/incidents/ffffffffffffffff?lang=kk")

@@ -99,6 +99,28 @@ def test_a_cell_is_dated_by_its_own_silence() -> None:
     assert found[Key("kcell", "KZ-75", None)].since == case.onset
 
 
+def test_a_white_list_that_admits_us_is_domestic_only_without_silence() -> None:
+    """Nobody is silent; the ladders of one network say it, and the nation is only degraded."""
+    case = told_by_ladders(
+        incident(
+            "suspected", "confirmed", cause="white-list", where=scope("isp", isps=("beeline",))
+        )
+    )
+    found = cells(state(view(), case))
+    cell = found[Key("beeline", "KZ-75", None)]
+    assert (cell.word, cell.since, cell.down) == ("domestic-only", case.onset, 0)
+    assert (found[NATION].word, found[NATION].rule) == ("degraded", "ladders-part-domestic")
+    assert found[Key("kcell", None, None)].word == "reachable"
+
+
+def told_by_ladders(case: Incident) -> Incident:
+    """The same incident, told of lines that are heard."""
+    history = tuple(
+        replace(entry, evidence=replace(entry.evidence, test="ladder")) for entry in case.history
+    )
+    return replace(case, history=history)
+
+
 def test_a_second_cut_is_dated_by_itself() -> None:
     """After a return, "since" is the new cut, not the first onset."""
     case = incident("suspected", "confirmed", "restored", "reopened")

@@ -3,11 +3,12 @@
 Everything the template prints is text made here; the template chooses nothing but markup.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shyraq_collector.disclose import privacy
 from shyraq_collector.disclose.clocktext import ClockText
-from shyraq_collector.disclose.coverage import cuts
+from shyraq_collector.disclose.coverage import cuts, was_interrupted
 from shyraq_collector.disclose.front import tone
 from shyraq_collector.disclose.languages import Wording
 from shyraq_collector.disclose.places import Country
@@ -81,12 +82,17 @@ class CaseWriter:
             tone=tone(incident.kind, incident.state),
             kind=self._sentences.kind(incident),
             state=self._say(f"state.{incident.state}"),
-            sentence=self._sentences.entry(incident.history[-1]),
+            sentence=self._sentences.entry(
+                incident.history[-1], is_interrupted=was_interrupted(incident.history)
+            ),
             cause=self._say(f"cause.{incident.cause}"),
             is_own_fault=incident.kind == "collector-fault",
             facts=tuple((self._say(f"fact.{key}"), value) for key, value in self._facts(incident)),
             cuts=self._cuts(incident),
-            timeline=tuple(self._entry(entry) for entry in incident.history),
+            timeline=tuple(
+                self._entry(entry, incident.history[: number + 1])
+                for number, entry in enumerate(incident.history)
+            ),
         )
 
     def _facts(self, incident: Incident) -> list[tuple[str, str]]:
@@ -104,7 +110,7 @@ class CaseWriter:
         returned_at = cuts(incident.history)[-1].returned_at
         return [
             ("confirmed", self._clock.both_at(incident.confirmed_at)),
-            ("back", self._at(returned_at)),
+            ("back", self._back(incident, returned_at)),
         ]
 
     def _place(self, incident: Incident) -> list[tuple[str, str]]:
@@ -129,7 +135,8 @@ class CaseWriter:
             return []
         lines = privacy.figure(incident.lines_observed, of=incident.lines_observed)
         facts = [("watched", str(lines) if lines is not None else self._say("fact.withheld"))]
-        if incident.kind == "outage" and lines is not None:
+        is_silence = incident.history[-1].evidence.test != "ladder"
+        if incident.kind == "outage" and is_silence and lines is not None:
             down = incident.lines_down_peak
             value = self._say("fact.share", down=down, percent=percent(down, lines))
             facts.append(("silent", value))
@@ -140,18 +147,21 @@ class CaseWriter:
         if incident.kind == "collector-fault" or incident.confirmed_at is None:
             return ()
         return tuple(
-            ShownCut(began=self._clock.both(cut.began), back=self._at(cut.returned_at))
+            ShownCut(began=self._clock.both(cut.began), back=self._back(incident, cut.returned_at))
             for cut in cuts(incident.history)
         )
 
-    def _entry(self, entry: Entry) -> ShownEntry:
+    def _entry(self, entry: Entry, history: Sequence[Entry]) -> ShownEntry:
         return ShownEntry(
             tone=tone(entry.kind, entry.state),
-            sentence=self._sentences.entry(entry),
+            sentence=self._sentences.entry(entry, is_interrupted=was_interrupted(history)),
             figures=self._sentences.figures(entry),
             happened=self._say("timeline.happened", when=self._clock.both_at(entry.at)),
             published=self._say("timeline.published", when=self._clock.both_at(entry.published_at)),
         )
 
-    def _at(self, at: Instant | None) -> str:
-        return self._say("incidents.not_back") if at is None else self._clock.both_at(at)
+    def _back(self, incident: Incident, at: Instant | None) -> str:
+        if at is not None:
+            return self._clock.both_at(at)
+        is_known = incident.state != "closed"
+        return self._say("incidents.not_back" if is_known else "incidents.back_unknown")

@@ -7,6 +7,7 @@ Exempt networks belong to no scope. Pure.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shyraq_collector.disclose.privacy import Key
 from shyraq_collector.facts.fleet import Instant
@@ -18,6 +19,10 @@ from shyraq_collector.facts.incidents import (
     Kind,
     Scope,
 )
+
+
+CLOSING_S: Final = 86_400.0
+"""An incident is closed after a day without a new cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Word:
     """Of the present cut while it is open, else of the return."""
     confidence: float
     down: int
+    is_heard: bool = False
+    """Its lines are heard all the while; their ladders tell it."""
 
     @property
     def country(self) -> str:
@@ -100,6 +107,13 @@ def cuts(history: Sequence[Entry]) -> tuple[Cut, ...]:
     return tuple(found)
 
 
+def was_interrupted(history: Sequence[Entry]) -> bool:
+    """Whether it ended because our observation did: closed before it had been back for a day."""
+    last = history[-1]
+    back = [entry.published_at for entry in history if entry.state == "restored"]
+    return last.state == "closed" and not (back and last.published_at - back[-1] >= CLOSING_S)
+
+
 def as_known_at(incidents: Sequence[Incident], at: Instant) -> list[Word]:
     """The last word on each incident that had one by an instant and was not over then."""
     words = []
@@ -125,6 +139,7 @@ def _word(incident: str, known: list[Entry]) -> Word:
         since=stretch.began if is_open else Interval(earliest=back_at, latest=back_at),
         confidence=last.confidence,
         down=last.evidence.down,
+        is_heard=last.evidence.test == "ladder",
     )
 
 

@@ -76,6 +76,7 @@ class ShownIncident:
     who: str
     began: Moment
     back: Moment | None
+    no_return: str
     state: str
 
 
@@ -156,6 +157,9 @@ class FrontWriter:
             back=None
             if back_at is None
             else self._moment(Interval(earliest=back_at, latest=back_at)),
+            no_return=self._say(
+                f"incidents.{'back_unknown' if incident.state == 'closed' else 'not_back'}"
+            ),
             state=self._say(f"state.{incident.state}"),
         )
 

@@ -83,6 +83,10 @@ def _is_inside(case: Case) -> bool:
     return case.outage is not None and case.is_covered
 
 
+def _is_domestic_and_heard(case: Case) -> bool:
+    return _is_domestic_only(case) and case.outage is not None and case.outage.is_heard
+
+
 def _is_domestic_only(case: Case) -> bool:
     return case.outage is not None and case.outage.cause in {"domestic-only", "white-list"}
 
@@ -127,6 +131,18 @@ RULES: Final[tuple[Rule, ...]] = (
         word="degraded",
         holds=lambda c: not _is_calm(c),
         is_silence=True,
+    ),
+    Rule(
+        id="ladders-only-domestic",
+        word="domestic-only",
+        holds=lambda c: _is_domestic_and_heard(c) and c.is_covered,
+        behind=lambda c: c.outage,
+    ),
+    Rule(
+        id="ladders-part-domestic",
+        word="degraded",
+        holds=_is_domestic_and_heard,
+        behind=lambda c: c.outage,
     ),
     Rule(
         id="throttling",

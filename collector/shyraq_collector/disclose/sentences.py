@@ -42,17 +42,25 @@ class Sentences:
             return place
         return self._say("who.sites_of", targets=", ".join(scope.targets), networks=place)
 
-    def entry(self, entry: Entry) -> str:
-        """What one published entry of a timeline says."""
+    def entry(self, entry: Entry, *, is_interrupted: bool = False) -> str:
+        """What one published entry of a timeline says.
+
+        Args:
+            entry: The entry.
+            is_interrupted: It closes an incident because our observation of it ended.
+        """
+        if is_interrupted:
+            return self._say("timeline.interrupted")
         return self._say(f"entry.{entry.kind}.{entry.state}", who=self.who(entry.scope))
 
     def figures(self, entry: Entry) -> str | None:
-        """How many are silent; None where it is no matter of silence, or may not be said."""
+        """How many are silent, or reach nothing abroad; None where it is no matter of silence, or may not be said."""
         told = privacy.figure(entry.evidence.lines, of=entry.evidence.lines)
         if entry.kind != "outage" or told is None or entry.state in {"closed", "dismissed"}:
             return None
         down = entry.evidence.down
-        return self._say("timeline.figures", down=down, lines=told, percent=percent(down, told))
+        key = "timeline.reached" if entry.evidence.test == "ladder" else "timeline.figures"
+        return self._say(key, down=down, lines=told, percent=percent(down, told))
 
     def kind(self, incident: Incident) -> str:
         """What sort of incident, in one or two words."""
