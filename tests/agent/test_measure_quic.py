@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -145,14 +146,15 @@ async def test_a_forbidden_address_gets_no_datagram(authority: Authority) -> Non
     async with udp_server(got.append, host="127.0.0.1", port=0) as port:
         edges = make_edges(
             authority,
-            system_resolver=TableResolver({HOST: ["127.0.0.1", "127.0.0.2"]}),
+            system_resolver=TableResolver({HOST: ["127.0.0.1", "::1"]}),
             limits=QUICKLY,
-            policy=AddressPolicy(admitted=["127.0.0.2/32"]),
+            policy=AddressPolicy(admitted=["::1/128"]),
         )
         measurement = await quic.measure(parse_target(f"quic://{HOST}:{port}"), edges)
+    assert measurement.result["tried"] == 2
     assert ("connect", "egress_forbidden") in outline(measurement)
     addresses = {step.data["address"] for step in measurement.steps if step.name == "quic"}
-    assert addresses == {"127.0.0.2"}
+    assert addresses == {"::1"}
     assert got == []
 
 
@@ -163,3 +165,20 @@ def test_the_agent_does_not_load_quic_before_it_is_needed() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+async def test_one_address_of_each_family_is_tried_and_every_one_that_is_asked_about(
+    authority: Authority,
+) -> None:
+    """A CDN names many; an ask means each."""
+    many = ["127.0.0.1", "127.0.0.2", "::1"]
+    edges = make_edges(authority, system_resolver=TableResolver({HOST: many}), limits=QUICKLY)
+    target = parse_target(f"quic://{HOST}:9")
+    usual = await quic.measure(target, edges)
+    asked = await quic.measure(target, replace(edges, given={HOST: tuple(many)}))
+
+    def addresses(seen: RawMeasurement) -> list[object]:
+        return [step.data["address"] for step in seen.steps if step.name == "connect"]
+
+    assert sorted(map(str, addresses(usual))) == ["127.0.0.1", "::1"]
+    assert addresses(asked) == many

@@ -15,10 +15,10 @@ in this order; the first that fails refuses the ask, under the reason in front:
     not-remembered     its number is on the disk: only then is it obeyed
     late               the target's turn comes before its end: a minute after the last
 
-It is obeyed by the probe `tls`, or `tcp` where the target speaks no TLS: lookup is left out, the
-name in the ClientHello is the target's. No page is fetched: what stands at an address that a liar
-gave shall not lead this node anywhere. The measurement is an ordinary one, marked in its result
-with the ask's number: `asked`.
+It is obeyed by the probe `tls`, `tcp` where the target speaks no TLS, or `quic`: lookup is left
+out, the name in the ClientHello is the target's. No page is fetched: what stands at an address
+that a liar gave shall not lead this node anywhere. The measurement is an ordinary one, marked in
+its result with the ask's number: `asked`.
 
 Refusals are counted; of well-signed asks the first of each reason within ten minutes is also a
 signed event of the node's life. What nobody of ours has signed is only counted.
@@ -225,6 +225,8 @@ def probe_for(target: Target) -> str | None:
             return "tls"
         case "listener":
             return "tcp"
+        case "quic":
+            return "quic"
         case _:
             return None
 

@@ -11,11 +11,12 @@ endpoints were asked for at most. Nothing is logged in to and nothing is sent be
 import asyncio
 from typing import Final, assert_never
 
-from shyraq_agent.measure.edges import Edges, family_of
+from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.reach import (
     About,
     find_addresses,
     hear_hello,
+    one_of_each_family,
     open_stream,
     open_tls,
 )
@@ -66,7 +67,7 @@ async def _reach(record: Record, endpoint: Endpoint, edges: Edges) -> tuple[int,
     """At how many addresses an endpoint answered, of how many."""
     about: About = {"hostname": endpoint.host}
     found = await find_addresses(record, endpoint.host, edges)
-    addresses = {family_of(each): each for each in reversed(found)}.values()
+    addresses = one_of_each_family(found)
     reached = 0
     for address in addresses:
         stream = await open_stream(record, address, endpoint.port, edges, about=about)

@@ -1,6 +1,7 @@
 """Probe `quic`: HTTP/3 beside TLS to the same address.
 
-    lookup → connect → handshake → verify → quic        at each address, one after another
+    lookup → connect → handshake → verify → quic        at one address of each family, or at
+                                                     each that an ask names
 
 The step `quic` is up to three handshakes over UDP, each with a new port and connection id; it
 works as soon as one does, and fails with the word of the last. Data: `tries` made, `failures` of
@@ -16,7 +17,13 @@ from typing import Final
 
 from shyraq_agent.measure.classify import NETWORK_ERRORS, failure_of
 from shyraq_agent.measure.edges import Edges
-from shyraq_agent.measure.reach import About, find_addresses, open_stream, open_tls
+from shyraq_agent.measure.reach import (
+    About,
+    find_addresses,
+    one_of_each_family,
+    open_stream,
+    open_tls,
+)
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Target
 from shyraq_wire.report import Json
@@ -38,6 +45,8 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
     record = Record("quic", target.text, edges)
     port = target.port or 443
     addresses = await find_addresses(record, target.host, edges)
+    if target.host not in edges.given:
+        addresses = one_of_each_family(addresses)
     verified = answered = 0
     for address in addresses:
         verified += await _answers_tls(record, target.host, address, port, edges)

@@ -76,6 +76,11 @@ async def find_addresses(
     return _choose(dict.fromkeys(found), edges)
 
 
+def one_of_each_family(addresses: Sequence[str]) -> tuple[str, ...]:
+    """The first IPv4 and the first IPv6 address, in the order given."""
+    return tuple({family_of(each): each for each in reversed(addresses)}.values())[::-1]
+
+
 async def ask_system(
     record: Record, host: str, resolver: SystemResolver, edges: Edges, *, about: About = NOTHING
 ) -> Sequence[str]:

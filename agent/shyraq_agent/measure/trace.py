@@ -31,7 +31,7 @@ from shyraq_agent.measure.classify import NETWORK_ERRORS
 from shyraq_agent.measure.edges import Edges, family_of
 from shyraq_agent.measure.handshake import client_hello
 from shyraq_agent.measure.hops import Heard, Hop, connect, send_datagram, send_hello
-from shyraq_agent.measure.reach import About, find_addresses
+from shyraq_agent.measure.reach import About, find_addresses, one_of_each_family
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Target
 from shyraq_wire.report import Json
@@ -73,12 +73,11 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
         edges: What may be touched, and whether ClientHellos may be sent part of the way.
     """
     record = Record("trace", target.text, edges)
-    found = await find_addresses(record, target.host, edges)
-    addresses = {family_of(each): each for each in reversed(found)}
+    addresses = one_of_each_family(await find_addresses(record, target.host, edges))
     paths: dict[str, Json] = {}
-    for family, address in addresses.items():
+    for address in addresses:
         if edges.policy.check(address) is None:
-            paths[family] = await _follow(record, target, address, edges)
+            paths[family_of(address)] = await _follow(record, target, address, edges)
         else:
             record.refuse("udp_path", "egress_forbidden", {"address": address})
     return record.finish({"tried": len(addresses), "traced": len(paths), "paths": paths})

@@ -6,7 +6,8 @@
     2. A control's measurement says when its network tried which address, and whether it was asked.
     3. A question is forgotten `LIFE_CADENCES` after the last failure.
 
-A domestic target is judged by its neighbours, who are not asked. Memory is bounded: per target, and
+A domestic target is judged by its neighbours, who are not asked; and an address of a messenger's
+says not which of its endpoints is meant. Memory is bounded: per target, and
 per sensor in a target, so that one node that invents addresses cannot push out those of others.
 """
 
@@ -18,6 +19,9 @@ from shyraq_collector.facts.asks import Question, Tried
 from shyraq_collector.judge.addresses import is_address
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.judge.sightings import Sighting
+
+ASKABLE: Final = frozenset({"web", "tls", "tcp"})
+"""Probes of targets that have one name, whose addresses a control can be told to try."""
 
 LIFE_CADENCES: Final = 3
 """So long is an address asked about after nobody fails at it any more."""
@@ -66,7 +70,7 @@ class Wanted:
             sighting: What it saw.
             node: Who.
         """
-        if sighting.succeeded or self._policy.of(sighting.target).domestic:
+        if sighting.succeeded or self._policy.of(sighting.target).domestic or sighting.any_of:
             return
         for seen in sighting.walk:
             failed = seen.failure is not None and seen.tried in ("tcp", "tls")
