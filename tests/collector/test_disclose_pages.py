@@ -9,6 +9,7 @@ import pytest
 from shyraq_collector.disclose.headers import EVERYWHERE, PAGE_POLICY
 from shyraq_collector.disclose.languages import LANGUAGES
 from shyraq_collector.disclose.reader import View
+from shyraq_collector.facts.incidents import State
 from support import scenes
 from support.asking import ask
 from support.html import Page
@@ -304,7 +305,8 @@ async def test_a_withdrawn_suspicion_claims_no_return() -> None:
 async def test_an_interrupted_observation_claims_no_return() -> None:
     """Closed because our memory was lost: what became of it is not known, and the page says so."""
     reader = played("quiet")
-    for number, state in enumerate(("confirmed", "restored")):
+    states: tuple[State, State] = ("confirmed", "restored")
+    for number, state in enumerate(states):
         name = str(number) * 16
         reader.commit(incident("suspected", state, "closed", id_=name))
         text = Page((await ask(reader, f"/incidents/{name}?lang=en")).text).text

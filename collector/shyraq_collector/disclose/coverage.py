@@ -20,7 +20,6 @@ from shyraq_collector.facts.incidents import (
     Scope,
 )
 
-
 CLOSING_S: Final = 86_400.0
 """An incident is closed after a day without a new cut."""
 

@@ -54,7 +54,7 @@ class Sentences:
         return self._say(f"entry.{entry.kind}.{entry.state}", who=self.who(entry.scope))
 
     def figures(self, entry: Entry) -> str | None:
-        """How many are silent, or reach nothing abroad; None where it is no matter of silence, or may not be said."""
+        """How many are silent, or reach nothing abroad; None where no cut, or not to be said."""
         told = privacy.figure(entry.evidence.lines, of=entry.evidence.lines)
         if entry.kind != "outage" or told is None or entry.state in {"closed", "dismissed"}:
             return None
