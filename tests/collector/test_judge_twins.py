@@ -257,6 +257,20 @@ def test_where_the_neutral_side_fails_nothing_is_compared() -> None:
     assert Story().tell(2, lambda _: broken, pair())[-1].rule == "pair.neutral-failed"
 
 
+def test_what_was_seen_before_is_not_said_again_without_a_new_pair() -> None:
+    """A measurement that compared nothing says nothing, whatever went before it."""
+    story = Story()
+    assert story.tell(10, lambda _: pair(slow()), pair())[-1].state == "throttled"
+    broken = pair(neutral=Arm(fails_at="handshake"))
+    assert story.tell(1, lambda _: broken, pair())[0].rule == "pair.neutral-failed"
+    dead = pair(Arm(fails_at="handshake"))
+    assert [each.rule for each in story.tell(2, lambda _: dead, pair())] == [
+        "pair.cut-once",
+        "pair.cut",
+    ]
+    assert story.tell(1, lambda _: broken, pair())[0].rule == "pair.neutral-failed"
+
+
 def test_a_slowdown_that_ends_is_said_to_have_ended() -> None:
     """Only what was called throttled may be called ok: an incident needs a word to close on."""
     story = Story()

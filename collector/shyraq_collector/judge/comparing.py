@@ -74,7 +74,6 @@ class _Track:
     pairs: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
     rates_bps: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     failures: int = 0
-    failed_at: str = ""
     was_slowed: bool = False
     slowed: Slowdown | None = None
     at_ms: int = 0
@@ -149,24 +148,29 @@ class Comparisons:
     ) -> Compared:
         track = self._track((node, target, kind), pairs, at_ms)
         usual = self._recent(target, kind, at_ms)
-        slowdown = self._slowdown(track, usual)
-        slowed = slowdown is not None and self._policy.is_slow(slowdown)
-        newest = self._slowdown(track, usual, newest=MIN_PAIRS)
-        ended = track.was_slowed and newest is not None and newest.ratio < self._policy.slow_low
+        # Two servers may differ by a factor, wherever one stands; one server only by what it does.
+        usual_ratio = median(each.ratio for each in usual) if usual and kind == "page" else 1.0
+        slowdown = self._slowdown(track, usual, usual_ratio)
+        met = [pair for pair in pairs if pair.neutral.took_ms is not None]
+        is_fresh = any(pair.target.took_ms is not None for pair in met)
+        slowed = is_fresh and slowdown is not None and self._policy.is_slow(slowdown)
+        newest = self._slowdown(track, usual, usual_ratio, newest=MIN_PAIRS)
+        is_over = newest is not None and newest.ratio < self._policy.slow_low
         steady = self._is_steady(slowdown)
-        # Uneven pages are nobody's doing: what lasts is what accuses.
-        track.slowed = slowdown if slowed and (steady or kind != "page") else None
-        track.was_slowed |= track.slowed is not None
+        if is_fresh:
+            # Uneven pages are nobody's doing: what lasts is what accuses.
+            track.slowed = slowdown if slowed and (steady or kind != "page") else None
+            track.was_slowed |= track.slowed is not None
         return Compared(
             kind=kind,
-            neutral_met=any(pair.neutral.took_ms is not None for pair in pairs),
-            failed_at=track.failed_at,
+            neutral_met=bool(met),
+            failed_at=met[-1].target.step if met and met[-1].target.failure else "",
             repeated=track.failures >= self._policy.repeats,
             pairs=len(track.pairs),
             controlled=bool(usual),
             slowed=slowed,
             steady=steady,
-            ended=ended and not slowed,
+            ended=is_fresh and track.was_slowed and is_over and not slowed,
             slowdown=slowdown,
             controls=tuple(sorted({each.node for each in usual})),
             networks=len({each.network for each in usual}),
@@ -184,11 +188,11 @@ class Comparisons:
                 continue
             if ours is not None:
                 track.pairs.append((ours, theirs))
-                track.failures, track.failed_at = 0, ""
+                track.failures = 0
                 if pair.target.rate_bps is not None:
                     track.rates_bps.append(pair.target.rate_bps)
             elif pair.target.failure is not None:
-                track.failures, track.failed_at = track.failures + 1, pair.target.step
+                track.failures += 1
         return track
 
     def _recent(self, target: str, kind: Kind, at_ms: int) -> list[_Usual]:
@@ -200,12 +204,12 @@ class Comparisons:
         ]
 
     def _slowdown(
-        self, track: _Track, usual: Sequence[_Usual], newest: int = KEPT
+        self, track: _Track, usual: Sequence[_Usual], usual_ratio: float, *, newest: int = KEPT
     ) -> Slowdown | None:
         pairs = list(track.pairs)[-newest:]
         if len(pairs) < MIN_PAIRS or not usual:
             return None
-        ratio = max(1.0, median(each.ratio for each in usual))
+        ratio = max(1.0, usual_ratio)
         excess_ms = max(0.0, median(each.excess_ms for each in usual))
         due = [max(neutral * ratio, neutral + excess_ms) for _, neutral in pairs]
         found = compare([ours for ours, _ in pairs], due)
