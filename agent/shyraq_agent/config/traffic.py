@@ -120,17 +120,18 @@ def expected_traffic(settings: Settings, plan: Sequence[PlannedProbe]) -> Traffi
         ),
     ]
     if settings.collector.answers_asks:
-        lines.append(_asked(settings.collector.asks_per_hour))
+        lines.append(_asked(settings.collector.asks_per_hour, plan))
     budget = settings.budget
     return Traffic(
         lines=tuple(lines), allowed_bytes=int(budget.monthly_bytes * (1 - budget.event_share))
     )
 
 
-def _asked(per_hour: int) -> TrafficLine:
-    """As many addresses as asks can bring."""
+def _asked(per_hour: int, plan: Sequence[PlannedProbe]) -> TrafficLine:
+    """As many addresses as asks can bring, tried by the dearest probe that a target calls for."""
     runs = MONTH_S // 3600 * per_hour
-    each_bytes = MAX_ADDRESSES * BYTES_OF["tls"] + BYTES_OF["measurement"]
+    dearest = "quic" if any(each.probe == "quic" for each in plan) else "tls"
+    each_bytes = MAX_ADDRESSES * BYTES_OF[dearest] + BYTES_OF["measurement"]
     return TrafficLine(what="asked", runs=runs, month_bytes=runs * each_bytes)
 
 

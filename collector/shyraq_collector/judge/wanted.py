@@ -18,10 +18,7 @@ from typing import Final
 from shyraq_collector.facts.asks import Question, Tried
 from shyraq_collector.judge.addresses import is_address
 from shyraq_collector.judge.policy import Policy
-from shyraq_collector.judge.sightings import Sighting
-
-ASKABLE: Final = frozenset({"web", "tls", "tcp"})
-"""Probes of targets that have one name, whose addresses a control can be told to try."""
+from shyraq_collector.judge.sightings import OF_ADDRESS, Sighting
 
 LIFE_CADENCES: Final = 3
 """So long is an address asked about after nobody fails at it any more."""
@@ -73,7 +70,7 @@ class Wanted:
         if sighting.succeeded or self._policy.of(sighting.target).domestic or sighting.any_of:
             return
         for seen in sighting.walk:
-            failed = seen.failure is not None and seen.tried in ("tcp", "tls")
+            failed = seen.failure is not None and seen.tried in OF_ADDRESS
             if failed and not seen.depth and is_address(seen.address or ""):
                 failures = self._of(sighting.target).failed
                 earlier = failures.pop(seen.address or "", None)
