@@ -4,6 +4,8 @@ Faults are put on the wire by the same proved mechanisms; incidents are read whe
 read them, at the HTTP API, and verdicts from the operator's command. The story, in order:
 
     calm       every line of the country is heard
+    lie        a provider's resolver gives a dead address for a name: a verdict, because controls
+               were asked to try that address
     block      a provider drops a name: a verdict, with that provider and the layer
     cut        a provider's way abroad leads nowhere: an outage of that provider; from what its
                nodes kept meanwhile, that it was domestic-only; its end
@@ -202,6 +204,9 @@ def tell(journey: Journey) -> None:
     sensors = [member for member in fleet() if member.role == "sensor"]
     journey.wait("all lines are heard", lambda: journey.lines_heard() == len(sensors), beats=60)
     time.sleep(6 * BEAT_S)
+    with _deed(journey, "dns-dead-address", "isp2") as lied:
+        judged = journey.has_judged("isp2", "blocked", "dns")
+        journey.expect("verdict: blocked (dns) at isp2, controls asked", judged, since=lied)
     with _deed(journey, "sni-drop", "isp3") as dropped:
         judged = journey.has_judged("isp3", "blocked", "tls")
         journey.expect("verdict: blocked (tls) at isp3", judged, since=dropped, beats=40)

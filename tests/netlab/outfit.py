@@ -93,7 +93,11 @@ def _placement(member: Member) -> Placement:
 
 def _agent(member: Member, place: Path, receipt_key: str, bundle: Path) -> str:
     return _AGENT.format(
-        id=member.id, place=place, receipt_key=receipt_key, bundle=bundle
+        id=member.id,
+        place=place,
+        receipt_key=receipt_key,
+        answers=str(member.role == "control").lower(),
+        bundle=bundle,
     ) + "".join(map(_rung, _RUNGS))
 
 
@@ -105,6 +109,7 @@ key_file = "{{place}}/node.pem"
 heartbeat_s = {HEARTBEAT_S}
 [collector]
 receipt_keys = ["{{receipt_key}}"]
+answers_asks = {{answers}}
 [[broker]]
 host = "{BROKER[0]}"
 port = {MQTT_PORT}
