@@ -8,6 +8,10 @@ another date, and the whole program then sees ordinary heartbeats; the stopwatch
 real, because a server's 30 ms are 30 ms at any pace. Both are constructor arguments of every
 room that needs them; nothing else in the agent reads a clock.
 
+`built_at_ms` is the least that a node without a clock chip knows of the time; what it has heard of
+in receipts that were signed for it is more (`spool`). An answer of NTP alone is never kept: it is
+unsigned, and who forged one would lock the node out of every certificate for good.
+
 Order and durations never come from the wall clock: it jumps when a Pi without a clock chip
 first hears NTP. `read_clock_state` asks the kernel how far it can be trusted.
 """
@@ -15,6 +19,8 @@ first hears NTP. `read_clock_state` asks the kernel how far it can be trusted.
 import asyncio
 import ctypes
 import time
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -77,6 +83,22 @@ class RealStopwatch:
 def read_boot_id(path: Path = _BOOT_ID_FILE) -> str:
     """The kernel's id of this boot; reports of one boot id share one boot clock."""
     return path.read_text(encoding="ascii").strip()
+
+
+def built_at_ms(package: Traversable | None = None) -> int:
+    """When this program was made: a moment that has certainly passed, milliseconds since 1970.
+
+    Args:
+        package: Where the file lies; None: in this package.
+
+    Returns:
+        0 in a working copy, which holds no such file (see hatch_build.py).
+    """
+    file = (package or resources.files("shyraq_agent")) / "built_at"
+    try:
+        return int(file.read_text(encoding="ascii")) * 1000
+    except (OSError, ValueError):
+        return 0
 
 
 class _Timex(ctypes.Structure):

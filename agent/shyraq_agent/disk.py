@@ -2,17 +2,13 @@
 
 `create`    a file that must not exist yet, such as a key
 `replace`   a file written whole under another name, synced, and renamed into place
-`read_facts`, `write_facts`
-            a few facts as a JSON object; a file that cannot be read counts as none
 
 All of it waits for the disk: call it in a thread.
 """
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 OWNER_ONLY: Final = 0o600
 
@@ -40,24 +36,6 @@ def replace(path: Path, data: bytes) -> None:
     _fill(os.open(fresh, flags, OWNER_ONLY), data)
     fresh.replace(path)
     _sync_folder(path)
-
-
-def read_facts(path: Path) -> Mapping[str, Any]:
-    """The facts in a file; empty: there is none, or it holds something else."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
-    """Replace a file of facts.
-
-    Raises:
-        OSError: It cannot be written; the old one stays.
-    """
-    replace(path, json.dumps(dict(facts), separators=(",", ":")).encode())
 
 
 def _fill(handle: int, data: bytes) -> None:

@@ -10,6 +10,8 @@
    the one that has waited longest goes first.
    A start beside the jobs (`claim`) is one of them.
 5. A job can be hastened: it is due at once, still within rule 4, and its grid stays.
+6. Jobs can be exchanged: who stays as it was keeps its place, a new one begins at its grid's
+   next place, and rule 4 holds across the change.
 
 What this module does not do: run anything, or know what a job means.
 """
@@ -65,6 +67,7 @@ class Schedule:
             spacing_ms: At least this lies between two starts that touch one target.
         """
         self._seed = seed
+        self._start_ms = start_ms
         self._spacing_ms = spacing_ms
         self._last_start_ms: dict[str, int] = {}
         self._entries = {job.key: self._begin(job, start_ms) for job in jobs}
@@ -103,6 +106,22 @@ class Schedule:
             return last_ms + self._spacing_ms - now_ms
         self._last_start_ms[target] = now_ms
         return 0
+
+    def exchange(self, jobs: Sequence[Job], now_ms: int) -> None:
+        """Go on with other jobs.
+
+        Args:
+            jobs: With unique keys; all there are from now on.
+            now_ms: Nothing new is due before.
+        """
+        before, self._entries = self._entries, {}
+        for job in jobs:
+            entry = before.get(job.key)
+            if entry is None or entry.job != job:
+                entry = self._begin(job, self._start_ms)
+                if entry.due_ms < now_ms:
+                    self._move_on(entry, now_ms)
+            self._entries[job.key] = entry
 
     def _begin(self, job: Job, start_ms: int) -> _Entry:
         phase_ms = job.phase_ms

@@ -16,13 +16,14 @@ import pytest
 from shyraq_agent.app import SOFTWARE, Agent, ask_status
 from shyraq_agent.app.work import reach_of
 from shyraq_agent.config import load_config
+from shyraq_agent.config.traffic import BYTES_OF
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure import Probe
 from shyraq_agent.measure.edges import Edges, Links
 from shyraq_agent.measure.step import RawMeasurement, Record
 from shyraq_agent.measure.target import Target
 from shyraq_wire.chain import GENESIS, Link, Position, is_valid_start, relate
-from shyraq_wire.report import ClockState, Report
+from shyraq_wire.report import ClockState, Json, Report
 from shyraq_wire.topics import NodeId
 from support import agents
 from support.agents import make_agent, write_config
@@ -124,6 +125,37 @@ async def test_it_beats_each_heartbeat_and_says_what_it_runs(
     assert any(m.probe == "ladder" for report in reports for m in report.measurements)
     assert any(report.vitals for report in reports)
     assert_whole_chains(ledger)
+
+
+async def test_what_a_pulse_costs_is_what_the_plan_says(tmp_path: Path, broker: Broker) -> None:
+    """Counted over a real connection with receipts: no more than promised, and remembered."""
+    ledger = Ledger()
+    config = load_config(write_config(tmp_path / "n", ledger, [broker]))
+    pace = FakePace()
+    directory = config.settings.node.state_directory
+    async with collecting(ledger, broker), running(make_agent(config, pace)):
+        await until(lambda: len(ledger.reports(NODE)) >= 5, moving=steps_of(pace))
+        before = await asyncio.to_thread(ask_status, directory)
+        first = len(ledger.arrivals)
+        await until(lambda: len(ledger.reports(NODE)) >= 25, moving=steps_of(pace))
+        after = await asyncio.to_thread(ask_status, directory)
+        pulses = len(ledger.arrivals) - first
+    spent = used_bytes(after) - used_bytes(before)
+    assert BYTES_OF["pulse"] / 2 < spent / pulses <= BYTES_OF["pulse"]
+    ready = asyncio.Event()
+    async with running(make_agent(config, pace, on_ready=ready.set)):
+        await ready.wait()
+        again = await asyncio.to_thread(ask_status, directory)
+    assert used_bytes(again) >= used_bytes(before)
+
+
+def used_bytes(told: Mapping[str, Json]) -> int:
+    """What the month has cost, as `status` says."""
+    budget = told["budget"]
+    assert isinstance(budget, Mapping)
+    used = budget["used_bytes"]
+    assert isinstance(used, int)
+    return used
 
 
 async def test_it_stops_in_order_and_goes_on_where_it_was(tmp_path: Path, broker: Broker) -> None:

@@ -4,18 +4,33 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+from shyraq_agent.app.spending import Spending
 from shyraq_agent.app.work import Work
+from shyraq_agent.budget import Terms
 from shyraq_agent.measure.target import Ladder
 from shyraq_agent.sign import Contents
 from shyraq_wire.report import Json
 from support.authority import Authority
-from support.clock import FakePace, until
+from support.clock import STORY_START_MS, FakePace, until
 from support.edges import make_edges
+
+
+def ample() -> Spending:
+    """An account that no test empties."""
+    return Spending(
+        Terms(monthly_bytes=10**12, event_share=0.3, beat_bytes=10**8),
+        remembered=None,
+        known_ms=lambda: STORY_START_MS,
+        is_trusted=lambda: True,
+    )
 
 
 @contextlib.asynccontextmanager
 async def working(
-    pace: FakePace, sealed: list[Contents], vitals: Mapping[str, Json]
+    pace: FakePace,
+    sealed: list[Contents],
+    vitals: Mapping[str, Json],
+    spending: Spending | None = None,
 ) -> AsyncIterator[Work]:
     """Work with an empty plan and a ladder without rungs runs inside the context."""
     work = Work(
@@ -28,6 +43,7 @@ async def working(
         vitals_period_ms=60_000,
         read_vitals=lambda: dict(vitals),
         seal=sealed.append,
+        spending=spending or ample(),
         seed="kz-test-0001",
     )
     task = asyncio.create_task(work.run())

@@ -170,6 +170,12 @@ def test_everything_that_can_be_wrong_has_its_sentence() -> None:
         "spool": {"held": 0, "held_bytes": 0, "refused": 0, "dropped": 0},
         "spool_failing": None,
         "probe_bugs": 0,
+        "budget": {
+            "used_bytes": 5_000_000,
+            "monthly_bytes": 300_000_000,
+            "level": "full",
+            "event_window": False,
+        },
         "publish": {
             "endpoint": None,
             "failing": None,
@@ -182,6 +188,7 @@ def test_everything_that_can_be_wrong_has_its_sentence() -> None:
     }
     assert what_is_wrong(good) == ()
     assert "none yet" in render_status(good)
+    assert "5,000,000 of 300,000,000 bytes this month (2%)" in render_status(good)
     faults: list[tuple[tuple[str, ...], object]] = [
         (("publish", "failing"), "no route"),
         (("last_receipt_age_ms",), 400_000),
@@ -192,6 +199,7 @@ def test_everything_that_can_be_wrong_has_its_sentence() -> None:
         (("spool", "refused"), 1),
         (("spool", "dropped"), 1),
         (("probe_bugs",), 1),
+        (("budget", "level"), "beat"),
     ]
     for path, value in faults:
         told = json.loads(json.dumps(good))

@@ -1,14 +1,26 @@
 """The agent's clocks, and the clocks that the tests themselves run on."""
 
 import asyncio
+import os
+import subprocess
+import sys
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shyraq_agent.clock import RealPace, RealStopwatch, read_boot_id, read_clock_state
+from shyraq_agent.clock import (
+    RealPace,
+    RealStopwatch,
+    built_at_ms,
+    read_boot_id,
+    read_clock_state,
+)
 from support.clock import FakePace, FakeStopwatch
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_real_clocks_do_not_go_back() -> None:
@@ -94,3 +106,24 @@ def test_fake_stopwatch_moves_only_by_hand() -> None:
     assert stopwatch.elapsed_ms() == stopwatch.elapsed_ms() == 0
     stopwatch.advance(2.5)
     assert stopwatch.elapsed_ms() == 2.5
+
+
+def test_a_wheel_knows_when_it_was_made(tmp_path: Path) -> None:
+    """Built with hatchling as a release is: the moment of SOURCE_DATE_EPOCH, twice the same."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
+    made = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        subprocess.run([*command, folder], cwd=ROOT, env=environment, check=True)
+        (wheel,) = folder.glob("*.whl")
+        made.append(wheel.read_bytes())
+        assert built_at_ms(zipfile.Path(wheel, "shyraq_agent/")) == 1_700_000_000_000
+    assert made[0] == made[1]
+
+
+def test_a_working_copy_knows_nothing_of_its_time(tmp_path: Path) -> None:
+    """No file, or one that holds something else, is no moment."""
+    assert built_at_ms(tmp_path) == 0
+    (tmp_path / "built_at").write_text("yesterday")
+    assert built_at_ms(tmp_path) == 0

@@ -17,6 +17,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shyraq_agent.meter import Tally
 from shyraq_agent.publish import Endpoint, Publisher, Tls
 from shyraq_agent.publish.connection import Connection, ConnectionLost, open_connection
 from shyraq_agent.publish.receipts import open_receipt
@@ -53,7 +54,11 @@ def endpoint(port: int, **changes: object) -> Endpoint:
 
 
 async def connect(
-    at: Endpoint, *, refusals: list[str] | None = None, floor_ms: int = 0
+    at: Endpoint,
+    *,
+    refusals: list[str] | None = None,
+    floor_ms: int = 0,
+    tally: Tally | None = None,
 ) -> Connection:
     """One connection as the publisher makes it."""
     return await open_connection(
@@ -63,6 +68,7 @@ async def connect(
         will_payload=b"offline",
         on_refusal=([] if refusals is None else refusals).append,
         floor_ms=floor_ms,
+        tally=tally or Tally(),
     )
 
 
@@ -127,6 +133,8 @@ async def station(
         rng=Random(1),  # noqa: S311  # jitter only
         heartbeat_ms=HEARTBEAT_MS,
         floor_ms=lambda: 0,
+        line=Tally(),
+        bulk=Tally(),
         checkpoint=points.append,
     )
     made = Station(node=node, spool=spool, pace=pace, publisher=publisher, points=points)
@@ -603,6 +611,57 @@ def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten(broker: Broker) -> None:
+    """An agent that is told to stop in that very moment must not go on for ever."""
+    connection = await connect(endpoint(broker.port))
+    subscribing = asyncio.create_task(connection.subscribe(["a/b"]))
+    waiting = connection._client._pending_subscribes
+    while not waiting:  # noqa: ASYNC110  # one turn of the loop, not a poll
+        await asyncio.sleep(0)
+    (answer,) = waiting.values()
+    answer.add_done_callback(lambda _: subscribing.cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await subscribing
+    await connection.close()
+
+
+async def test_all_that_a_connection_costs_is_counted(tmp_path: Path) -> None:
+    """TLS handshake, subscription, message and farewell; while it stands and after it ended."""
+    made = certificates(tmp_path)
+    tally = Tally()
+    with running_broker(tmp_path, kind="mosquitto", extra=made.extra) as broker:
+        connection = await connect(endpoint(broker.port, tls=made.tls), tally=tally)
+        opened = tally.used_bytes
+        assert opened > 2_000  # two certificates at least
+        await connection.subscribe(["a/b"])
+        connection.send("a/b", bytes(10_000))
+        async for _ in connection.messages():
+            break
+        assert 20_000 < tally.used_bytes - opened < 23_000
+        await connection.close()
+    assert tally.used_bytes > opened + 20_000
+    assert not tally._watched
+
+
+async def test_an_attempt_that_fails_is_counted(tmp_path: Path) -> None:
+    """Refused at once, or in the middle of the handshake: what went over the line counts."""
+    made = certificates(tmp_path, client=False)
+    tally = Tally()
+    with pytest.raises(ConnectionLost):
+        await connect(endpoint(free_port()), tally=tally)
+    refused = tally.used_bytes
+    assert 100 <= refused <= 200
+    (tmp_path / "other").mkdir()
+    foreign = certificates(tmp_path / "other").tls
+    with (
+        running_broker(tmp_path, kind="mosquitto", extra=made.extra) as broker,
+        pytest.raises(ConnectionLost),
+    ):
+        await connect(endpoint(broker.port, tls=foreign), tally=tally)
+    assert tally.used_bytes - refused > 1_000  # the broker's certificate had come
+    assert not tally._watched
 
 
 async def test_no_client_certificate_and_a_foreign_authority_are_refused(tmp_path: Path) -> None:

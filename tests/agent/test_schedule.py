@@ -139,3 +139,35 @@ def test_an_empty_schedule_has_nothing_due() -> None:
     schedule = Schedule([], seed="s", start_ms=0, spacing_ms=MINUTE_MS)
     assert schedule.next_due_ms() is None
     assert schedule.take_due(10**9) == ()
+
+
+def test_an_exchange_keeps_what_stays_and_begins_what_is_new_at_its_next_place() -> None:
+    """The beat does not move; another period of a job runs on that period's grid from now on."""
+    beat = Job(key="beat", period_ms=MINUTE_MS, phase_ms=7_000)
+    schedule = Schedule(
+        [beat, Job(key="probe", period_ms=10 * MINUTE_MS, phase_ms=0)],
+        seed="s",
+        start_ms=0,
+        spacing_ms=0,
+    )
+    run(schedule, 25 * MINUTE_MS)
+    fast = Job(key="probe", period_ms=2 * MINUTE_MS, phase_ms=0)
+    schedule.exchange([beat, fast], 25 * MINUTE_MS)
+    taken = run(schedule, 30 * MINUTE_MS)
+    assert [at for at, key in taken if key == "beat"] == [
+        n * MINUTE_MS + 7_000 for n in range(25, 30)
+    ]
+    assert [at for at, key in taken if key == "probe"] == [26 * MINUTE_MS, 28 * MINUTE_MS]
+    schedule.exchange([beat], 30 * MINUTE_MS)
+    assert {key for _, key in run(schedule, 40 * MINUTE_MS)} == {"beat"}
+
+
+def test_the_distance_to_a_target_holds_across_an_exchange() -> None:
+    """A target that was touched just before is not touched again too soon."""
+    slow = Job(key="a", period_ms=10 * MINUTE_MS, phase_ms=0, targets=frozenset({"t"}))
+    schedule = one_job(slow)
+    run(schedule, MINUTE_MS)
+    schedule.exchange(
+        [Job(key="b", period_ms=MINUTE_MS, phase_ms=1_000, targets=frozenset({"t"}))], 500
+    )
+    assert run(schedule, 2 * MINUTE_MS)[0] == (MINUTE_MS, "b")

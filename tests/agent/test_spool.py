@@ -72,6 +72,7 @@ class Chain:
         self.cut_at: str | None = None
         self.points: list[str] = []
         self.key_id = "key-1"
+        self.floor_ms = 0
         self.rows = self.open()
 
     def open(self) -> Rows:
@@ -81,6 +82,7 @@ class Chain:
             key_id=self.key_id,
             max_bytes=self.max_bytes,
             new_epoch=lambda: next(self.epochs),
+            floor_ms=self.floor_ms,
             checkpoint=self.checkpoint,
         )
         return self.rows
@@ -355,13 +357,52 @@ def test_two_processes_cannot_own_one_spool(tmp_path: Path) -> None:
     open_database(tmp_path).close()
 
 
+def seal_any(place: Place) -> bytes:
+    """A frame for a place, for tests in which its content does not matter."""
+    return f"{place.epoch}/{place.seq}".encode().ljust(80)
+
+
+@pytest.mark.parametrize("cut_at", ["append.sealed", "append.inserted", "append.committed"])
+def test_facts_are_remembered_with_the_frame_that_speaks_of_them(chain: Chain, cut_at: str) -> None:
+    """After a power cut anywhere, the fact is there exactly when the frame is."""
+    chain.rows.append("pulse", seal_any, {"a": "1", "b": "1"})
+    chain.cut_at = cut_at
+    with pytest.raises(PowerCutError):
+        chain.rows.append("pulse", seal_any, {"a": "2"})
+    chain.reopen()
+    was_kept = chain.rows.standing().tip_seq == 1
+    assert was_kept == (cut_at == "append.committed")
+    assert chain.rows.facts == {"a": "2" if was_kept else "1", "b": "1"}
+
+
+def test_a_fact_that_did_not_change_is_not_written_again(chain: Chain) -> None:
+    """No page wears for what is known already."""
+    chain.rows.append("pulse", seal_any, {"a": "1"})
+    chain.rows._sql.execute("UPDATE fact SET value = 'left alone'")
+    chain.rows.append("pulse", seal_any, {"a": "1"})
+    assert chain.rows._sql.execute("SELECT value FROM fact").fetchone() == ("left alone",)
+
+
+def test_the_floor_is_the_later_of_what_is_given_and_what_was_saved(chain: Chain) -> None:
+    """A program's build time raises a new node's floor; an older program never lowers it."""
+    chain.floor_ms = 1_700_000_000_000
+    chain.reopen()
+    assert chain.rows.standing().floor_ms == 1_700_000_000_000
+    chain.append()
+    chain.floor_ms = 1_600_000_000_000
+    chain.reopen()
+    assert chain.rows.standing().floor_ms == 1_700_000_000_000
+    assert chain.append() == 1
+    assert chain.places[-1].floor_ms == 1_700_000_000_000
+
+
 def test_a_spool_from_a_newer_program_is_refused(tmp_path: Path) -> None:
     """A higher user_version is left untouched, and the text says what to do."""
     open_database(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE_NAME) as other:
         other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(LocalError, match="version 99, this program knows 1"):
+    with pytest.raises(LocalError, match="version 99, this program knows 2"):
         open_database(tmp_path)
 
 
@@ -372,9 +413,9 @@ def test_migration_keeps_a_copy_and_the_frames(chain: Chain) -> None:
     newer = (*MIGRATIONS, "ALTER TABLE frame ADD COLUMN note TEXT")
     database = open_database(chain.directory, newer)
     assert database.connection.execute("SELECT count(*), note FROM frame").fetchone() == (1, None)
-    assert database.connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert database.connection.execute("PRAGMA user_version").fetchone() == (3,)
     database.close()
-    copy = sqlite3.connect(chain.directory / f"{FILE_NAME}.version-1")
+    copy = sqlite3.connect(chain.directory / f"{FILE_NAME}.version-2")
     assert copy.execute("SELECT count(*) FROM frame").fetchone() == (1,)
     copy.close()
     for name in (f"{FILE_NAME}", f"{FILE_NAME}-wal"):

@@ -13,6 +13,7 @@ import pytest
 from shyraq_agent.cli.commands import public_policy
 from shyraq_agent.cli.commands import run_command as agent_command
 from shyraq_agent.errors import LocalError
+from shyraq_agent.meter import Tally
 from shyraq_agent.publish.connection import open_connection
 from shyraq_agent.publish.endpoint import Endpoint, Tls
 from shyraq_agent.sign.keyfile import raw_public_key, read_key
@@ -119,6 +120,7 @@ async def talk(broker: Broker, node: Path) -> None:
         will_payload=b"offline",
         on_refusal=refusals.append,
         floor_ms=0,
+        tally=Tally(),
     )
     await connection.subscribe([node_topic(NODE, "receipt")])
     connection.send(node_topic(NODE, "report"), b"x")

@@ -4,6 +4,8 @@
 `edges`     what probes may touch, from this host and its configuration
 `work`      keeps the schedule: ladder, probes, vitals, and the beat
 `asked`     control nodes: obeys the collector's asks; `obeyed` remembers which, on the disk
+`jobs`      what is due how often, at each level of spending
+`spending`  the month's account: what was used, and what may still be
 `sealer`    from contents to committed frames, in order, through a failing disk
 `status`    tells `shyraq-agent status` how things stand, over a local socket
 """

@@ -14,7 +14,7 @@ executor: who runs many agents gives the loop one with as many threads.
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from random import Random
@@ -24,11 +24,14 @@ from shyraq_agent.app.asked import Asked, Rules
 from shyraq_agent.app.edges import make_edges
 from shyraq_agent.app.obeyed import Obeyed
 from shyraq_agent.app.sealer import Sealer
+from shyraq_agent.app.spending import FACT as MONTH
+from shyraq_agent.app.spending import Spending
 from shyraq_agent.app.status import serve_status
 from shyraq_agent.app.work import Work
 from shyraq_agent.clock import Pace, Stopwatch, read_boot_id, read_clock_state
 from shyraq_agent.config import AgentConfig
 from shyraq_agent.config.plan import endpoints_of, ladder_of, pairing_of, responder_of
+from shyraq_agent.config.traffic import terms_of
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure import PROBES, Probe
 from shyraq_agent.measure.edges import Edges, Links, SystemResolver, read_links
@@ -72,6 +75,7 @@ class Agent:
         checkpoint: Callable[[str], None] = no_checkpoint,
         on_pulse: Callable[[], None] = lambda: None,
         on_ready: Callable[[], None] = lambda: None,
+        built_at_ms: int = 0,
     ) -> None:
         """Take everything from outside; nothing is opened yet.
 
@@ -91,6 +95,8 @@ class Agent:
                 program (see `spool.rows`, `publish.publisher`).
             on_pulse: Called when a pulse is on the disk: the sign of life for a watchdog.
             on_ready: Called once key, spool and status socket are open; no network is needed.
+            built_at_ms: A wall-clock moment that has certainly passed: when this program was
+                made; 0: not known.
         """
         self._config = config
         self._pace = pace
@@ -106,6 +112,7 @@ class Agent:
         self._checkpoint = checkpoint
         self._on_pulse = on_pulse
         self._on_ready = on_ready
+        self._built_at_ms = built_at_ms
         self._stopping = asyncio.Event()
         self._last_pulse: Mapping[str, Json] | None = None
 
@@ -128,6 +135,7 @@ class Agent:
             key_id=key_id(raw_public_key(key)),
             max_bytes=settings.spool.max_bytes,
             new_epoch=self._new_epoch,
+            floor_ms=self._built_at_ms,
             checkpoint=self._checkpoint,
         )
         try:
@@ -146,6 +154,12 @@ class Agent:
 
     async def _run_on(self, spool: Spool, signer: Signer, edges: Edges) -> None:
         settings = self._config.settings
+        spending = Spending(
+            terms_of(settings, self._config.traffic),
+            remembered=spool.facts.get(MONTH),
+            known_ms=lambda: self._known_moment_ms(sealer),
+            is_trusted=lambda: self._read_clock().source != "none",
+        )
 
         def on_stored(contents: Contents, stored: Stored) -> None:
             publisher.appended()
@@ -153,10 +167,18 @@ class Agent:
                 self._last_pulse = {"seq": stored.seq, "at_ms": self._pace.now_ms()}
                 self._on_pulse()
 
-        sealer = Sealer(signer=signer, spool=spool, pace=self._pace, on_stored=on_stored)
+        sealer = Sealer(
+            signer=signer,
+            spool=spool,
+            pace=self._pace,
+            on_stored=on_stored,
+            facts=lambda: {MONTH: spending.remember()},
+        )
         sealer.floor_ms = (await spool.standing()).floor_ms
-        work = self._make_work(edges, sealer)
-        asked = await self._make_asked(edges, work) if settings.collector.answers_asks else None
+        work = self._make_work(edges, sealer, spending)
+        asked = None
+        if settings.collector.answers_asks:
+            asked = await self._make_asked(replace(edges, meter=spending.tally("asked")), work)
         publisher = Publisher(
             node=check_node_id(settings.node.id),
             endpoints=endpoints_of(settings),
@@ -166,6 +188,8 @@ class Agent:
             rng=self._rng,
             heartbeat_ms=settings.node.heartbeat_s * 1000,
             floor_ms=lambda: self._known_moment_ms(sealer),
+            line=spending.tally("pulse"),
+            bulk=spending.tally("bulk"),
             on_control=None if asked is None else asked.receive,
             checkpoint=self._checkpoint,
         )
@@ -179,7 +203,11 @@ class Agent:
 
         async def tell() -> Mapping[str, Json]:
             told = await self._tell(spool, publisher, sealer, work)
-            return {**told, "asks": None if asked is None else asked.state()}
+            return {
+                **told,
+                "asks": None if asked is None else asked.state(),
+                "budget": spending.tell(),
+            }
 
         async with (
             serve_status(settings.node.state_directory, tell),
@@ -208,7 +236,7 @@ class Agent:
         while self._pace.uptime_ms() < deadline_ms and (await spool.standing()).held:
             await self._pace.sleep_ms(FAREWELL_MS / 50)
 
-    def _make_work(self, edges: Edges, sealer: Sealer) -> Work:
+    def _make_work(self, edges: Edges, sealer: Sealer, spending: Spending) -> Work:
         settings = self._config.settings
         return Work(
             plan=self._config.plan,
@@ -220,6 +248,7 @@ class Agent:
             vitals_period_ms=settings.cadence.vitals_s * 1000,
             read_vitals=partial(read_vitals, settings.node.state_directory, self._pace),
             seal=sealer.put,
+            spending=spending,
             seed=settings.node.id,
             traces_at_edges=settings.trace.at_edges,
         )

@@ -11,13 +11,13 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 from shyraq_agent.clock import Pace
 from shyraq_agent.errors import LocalError
 from shyraq_agent.sign import Contents, Signer
-from shyraq_agent.spool import Place, Spool, Stored
+from shyraq_agent.spool import NO_FACTS, Place, Spool, Stored
 from shyraq_wire.errors import WireError
 
 MAX_WAITING: Final = 64
@@ -36,6 +36,7 @@ class Sealer:
         spool: Spool,
         pace: Pace,
         on_stored: Callable[[Contents, Stored], None],
+        facts: Callable[[], Mapping[str, str]] = lambda: NO_FACTS,
     ) -> None:
         """Begin with nothing waiting.
 
@@ -44,11 +45,13 @@ class Sealer:
             spool: Keeps them.
             pace: Spaces the attempts.
             on_stored: Called after each commit.
+            facts: Asked at each pulse: what is to be remembered with it.
         """
         self._signer = signer
         self._spool = spool
         self._pace = pace
         self._on_stored = on_stored
+        self._facts = facts
         self._waiting: deque[Contents] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -92,7 +95,8 @@ class Sealer:
             return self._signer.seal(place, contents)
 
         try:
-            stored = await self._spool.append(contents.kind, seal)
+            facts = self._facts() if contents.kind == "pulse" else NO_FACTS
+            stored = await self._spool.append(contents.kind, seal, facts)
         except WireError:
             _LOGGER.exception("bug: a report that may not travel was given up unsigned")
             return True

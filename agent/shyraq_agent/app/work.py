@@ -14,25 +14,30 @@ At most 8 probes run at once; name pairs stand apart, because they wait for one 
 One that is still running when it is due again is not started twice. An exception in a probe is a
 bug: it is logged with its trace and counted in `status`, and the beat goes on, because a node that
 stops beating looks like an outage.
+
+How much is measured follows from the month's account, looked at before each pulse (`jobs`).
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Final, NoReturn, cast
 
+from shyraq_agent.app.jobs import Jobs
+from shyraq_agent.app.spending import Spending
+from shyraq_agent.budget import Level
 from shyraq_agent.config.plan import PlannedProbe
 from shyraq_agent.measure import Probe
 from shyraq_agent.measure.edges import Edges
-from shyraq_agent.measure.ladder import LadderProbe, light_rungs
+from shyraq_agent.measure.ladder import LadderProbe
 from shyraq_agent.measure.limits import MIN_TARGET_PERIOD_S
-from shyraq_agent.measure.messengers import endpoints_of
 from shyraq_agent.measure.step import RawMeasurement
-from shyraq_agent.measure.target import Ladder, Rung
-from shyraq_agent.schedule import Job, Schedule, random_phase_ms
+from shyraq_agent.measure.target import Ladder
+from shyraq_agent.schedule import Schedule
 from shyraq_agent.sign import Basket, Contents, LifeEvent
-from shyraq_wire.report import EventKind, Json, Tier
+from shyraq_wire.report import EventKind, Json
 
 AT_ONCE: Final = 8
 """Probes that run at the same time."""
@@ -43,12 +48,6 @@ STEP_MS: Final = 1_000
 EDGE_TRACE_SPACING_MS: Final = 15 * 60_000
 """Between two rounds of traces that a change hastened; a line may flap each minute."""
 
-_PULSE_JITTER: Final = 0.02
-_PROBE_JITTER: Final = 0.1
-_LIGHT_LEAD_MS: Final = 10_000
-"""Longer than a rung may take, so that the light ladder is done when the pulse is sealed."""
-_OWN_TIERS: Final[frozenset[Tier]] = frozenset({"link", "gateway", "resolver", "collector"})
-"""Not third parties: the ceiling on requests does not protect these."""
 _LOGGER = logging.getLogger(__name__)
 
 Reach = Mapping[tuple[str, str], bool]
@@ -70,6 +69,7 @@ class Work:
         vitals_period_ms: int,
         read_vitals: Callable[[], Mapping[str, Json]],
         seal: Callable[[Contents], None],
+        spending: Spending,
         seed: str,
         traces_at_edges: bool = False,
     ) -> None:
@@ -85,6 +85,7 @@ class Work:
             vitals_period_ms: Period of the vitals.
             read_vitals: Called in a thread.
             seal: Takes contents that are ready.
+            spending: The month's account.
             seed: Spreads phases and jitter; the node's id, so that they stay after a restart.
             traces_at_edges: Whether a change hastens the traces.
         """
@@ -95,6 +96,15 @@ class Work:
         self._pace = edges.pace
         self._read_vitals = read_vitals
         self._seal = seal
+        self._spending = spending
+        self._jobs = Jobs(
+            plan=self._plan,
+            ladder=ladder,
+            heartbeat_ms=heartbeat_ms,
+            ladder_period_ms=ladder_period_ms,
+            vitals_period_ms=vitals_period_ms,
+            seed=seed,
+        )
         self._basket = Basket()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: set[str] = set()
@@ -106,16 +116,18 @@ class Work:
         self._wake = asyncio.Event()
         self.bugs = 0
         """Exceptions in probes since the start."""
-        jobs = (
-            *_own_jobs(ladder, seed, heartbeat_ms, ladder_period_ms, vitals_period_ms),
-            *(_probe_job(key, each) for key, each in self._plan.items()),
-        )
+        self._measuring: tuple[Level, bool] = ("full", False)
         self._schedule = Schedule(
-            jobs,
+            self._jobs.at(*self._measuring),
             seed=seed,
             start_ms=self._pace.uptime_ms(),
             spacing_ms=MIN_TARGET_PERIOD_S * 1000,
         )
+
+    @property
+    def level(self) -> Level:
+        """How much is measured now."""
+        return self._measuring[0]
 
     def note(self, event: LifeEvent) -> None:
         """A fact of the node's own life, for the next pulse."""
@@ -132,8 +144,10 @@ class Work:
             by_uptime_ms: Boot clock; later it is not begun.
 
         Returns:
-            False: the turn did not come in time.
+            False: the turn did not come in time, or the month's budget leaves only the beat.
         """
+        if self.level == "beat":
+            return False
         while (wait_ms := self._schedule.claim(host, self._pace.uptime_ms())) > 0:
             if self._pace.uptime_ms() + wait_ms > by_uptime_ms:
                 return False
@@ -208,16 +222,17 @@ class Work:
                 return lambda: self._measure(self._plan[key])
 
     async def _measure(self, planned: PlannedProbe) -> None:
-        self._add(await self._probes[planned.probe](planned.target, self._edges))
+        edges = replace(self._edges, meter=self._spending.tally(planned.probe))
+        self._add(await self._probes[planned.probe](planned.target, edges))
 
     async def _climb_light(self) -> None:
         if "ladder.full" in self._running:
             return  # it says more
-        seen = await self._ladder.climb(light=True)
+        seen = await self._ladder.climb(light=True, meter=self._spending.tally("ladder.light"))
         self._add(seen)
         reach = reach_of(seen)
         changed = [each for each, alive in reach.items() if self._reach.get(each, alive) != alive]
-        if changed:
+        if changed and self.level != "beat":
             self._schedule.hasten("ladder.full", self._pace.uptime_ms())
             self._trace_edge()
         if any(tier == "link" for tier, _ in changed):
@@ -226,7 +241,7 @@ class Work:
         self._reach = {**self._reach, **reach}
 
     async def _climb_fully(self) -> None:
-        seen = await self._ladder.climb()
+        seen = await self._ladder.climb(meter=self._spending.tally("ladder.full"))
         self._add(seen)
         self._reach = reach_of(seen)
 
@@ -253,6 +268,7 @@ class Work:
 
     def _seal_pulse(self, uptime_ms: int) -> None:
         self._watch_clock(uptime_ms)
+        self._watch_spending(uptime_ms)
         self._seal(self._basket.take_pulse(uptime_ms))
 
     def _watch_clock(self, uptime_ms: int) -> None:
@@ -261,6 +277,14 @@ class Work:
         if abs(step_ms) >= STEP_MS:
             self._note("clock_stepped", {"step_ms": step_ms})
         self._clock_offset_ms = offset_ms
+
+    def _watch_spending(self, uptime_ms: int) -> None:
+        look = self._spending.look()
+        if look.reached is not None:
+            self._note("budget_reached", look.reached)
+        if self._measuring != (look.level, look.is_window):
+            self._measuring = (look.level, look.is_window)
+            self._schedule.exchange(self._jobs.at(*self._measuring), uptime_ms)
 
     def _note(self, kind: EventKind, data: Mapping[str, Json]) -> None:
         self.note(LifeEvent(kind=kind, at_uptime_ms=self._pace.uptime_ms(), data=data))
@@ -274,45 +298,3 @@ def reach_of(seen: RawMeasurement) -> Reach:
         for tier, families in tiers.items()
         for family, count in families.items()
     }
-
-
-def _own_jobs(
-    ladder: Ladder, seed: str, heartbeat_ms: int, ladder_period_ms: int, vitals_period_ms: int
-) -> tuple[Job, ...]:
-    phase_ms = random_phase_ms(seed, "pulse", heartbeat_ms)
-    lead_ms = min(_LIGHT_LEAD_MS, heartbeat_ms // 3)
-    return (
-        Job(key="pulse", period_ms=heartbeat_ms, jitter=_PULSE_JITTER, phase_ms=phase_ms),
-        Job(
-            key="ladder.light",
-            period_ms=heartbeat_ms,
-            phase_ms=(phase_ms - lead_ms) % heartbeat_ms,
-            targets=_third_parties(light_rungs(ladder.rungs)),
-        ),
-        Job(
-            key="ladder.full",
-            period_ms=ladder_period_ms,
-            targets=_third_parties(ladder.rungs),
-        ),
-        Job(key="vitals", period_ms=vitals_period_ms, phase_ms=0),
-    )
-
-
-def _probe_job(key: str, planned: PlannedProbe) -> Job:
-    return Job(
-        key=key,
-        period_ms=planned.period_s * 1000,
-        jitter=_PROBE_JITTER,
-        targets=_hosts_of(planned),
-    )
-
-
-def _hosts_of(planned: PlannedProbe) -> frozenset[str]:
-    """Every host that a probe touches."""
-    return frozenset(each.host for each in endpoints_of(planned.target)) or frozenset(
-        {planned.target.host}
-    )
-
-
-def _third_parties(rungs: Sequence[Rung]) -> frozenset[str]:
-    return frozenset(rung.host for rung in rungs if rung.tier not in _OWN_TIERS)

@@ -15,7 +15,7 @@ from random import SystemRandom
 from typing import Final
 
 from shyraq_agent.app import Agent
-from shyraq_agent.clock import RealPace, RealStopwatch
+from shyraq_agent.clock import RealPace, RealStopwatch, built_at_ms
 from shyraq_agent.config import AgentConfig
 from shyraq_agent.egress import AddressPolicy
 
@@ -41,6 +41,7 @@ async def run_until_stopped(config: AgentConfig, policy: AddressPolicy) -> None:
         stopwatch=RealStopwatch(),
         policy=policy,
         rng=SystemRandom(),
+        built_at_ms=built_at_ms(),
         on_pulse=lambda: notify("WATCHDOG=1"),
         on_ready=lambda: notify(f"READY=1\nWATCHDOG_USEC={patience_s * 1_000_000}"),
     )

@@ -8,6 +8,8 @@ from shyraq_agent.config.traffic import Traffic
 SILENT_HEARTBEATS: Final = 6
 """Without a receipt this long, something is wrong."""
 
+_LEVEL_WORDS: Final = {"full": "", "light": ", measuring lightly", "beat": ", heartbeat only"}
+
 
 def render_status(told: Mapping[str, Any]) -> str:
     """How the agent stands, a line for each matter."""
@@ -22,9 +24,17 @@ def render_status(told: Mapping[str, Any]) -> str:
         ("last receipt", "none yet" if age_ms is None else f"{age_ms / 1000:.0f} s ago"),
         ("spool", f"{spool['held']} reports held, {spool['held_bytes']:,} bytes"),
         ("sent", f"{publish['sent']}, of which {publish['resent']} again"),
+        ("budget", _budget_words(told["budget"])),
     ]
     wrong = [("wrong", each) for each in what_is_wrong(told)]
     return "\n".join(f"{name:<14} {value}" for name, value in [*rows, *wrong])
+
+
+def _budget_words(budget: Mapping[str, Any]) -> str:
+    used, of = budget["used_bytes"], budget["monthly_bytes"]
+    words = f"{used:,} of {of:,} bytes this month ({used / of:.0%})"
+    window = ", event window" if budget["event_window"] else ""
+    return words + _LEVEL_WORDS[budget["level"]] + window
 
 
 def what_is_wrong(told: Mapping[str, Any]) -> tuple[str, ...]:
@@ -40,6 +50,7 @@ def what_is_wrong(told: Mapping[str, Any]) -> tuple[str, ...]:
         (publish["foreign_intervals"], "another program signs with this key: is there a clone?"),
         (told["spool"]["refused"], "the collector has refused reports: see its quarantine"),
         (told["spool"]["dropped"], "the spool was full and reports were given up"),
+        (told["budget"]["level"] == "beat", "the month's budget for measuring is used up"),
         (told["probe_bugs"], f"{told['probe_bugs']} errors in probes: see the log"),
     )
     return tuple(text for is_wrong, text in findings if is_wrong)

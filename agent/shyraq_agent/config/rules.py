@@ -14,12 +14,14 @@ from shyraq_agent.config.settings import (
     ResponderSettings,
     RungSettings,
     Settings,
+    WindowSettings,
 )
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure.target import TargetKind, check_host, parse_target
 from shyraq_agent.sign.keyfile import read_key
 from shyraq_wire.errors import WireError
 from shyraq_wire.keys import load_evidence_key
+from shyraq_wire.moments import parse_moment
 from shyraq_wire.topics import check_node_id
 
 
@@ -46,6 +48,8 @@ def broken_rules(settings: Settings) -> Iterator[str]:
             yield from _broken_probes(f"target[{index}].probes", kind, target.probes, settings)
     yield from _broken_responder(settings.responder)
     yield from _broken_pairs(settings)
+    for index, window in enumerate(settings.window):
+        yield from _broken_window(f"window[{index}]", window)
 
 
 def broken_files(settings: Settings) -> Iterator[str]:
@@ -161,6 +165,17 @@ def _broken_pairs(settings: Settings) -> Iterator[str]:
             f"cadence.name_pair_s: {many} targets, {pairs.washout_s} s of washout each, do not fit "
             f"into {cadence_s} s: {many * pairs.washout_s} at least"
         )
+
+
+def _broken_window(path: str, window: WindowSettings) -> Iterator[str]:
+    moments = []
+    for key, text in (("begins", window.begins), ("ends", window.ends)):
+        try:
+            moments.append(parse_moment(text))
+        except WireError as error:
+            yield f"{path}.{key}: {error}"
+    if len(moments) == 2 and moments[0] >= moments[1]:
+        yield f"{path}.ends: it must come after begins"
 
 
 def _broken_directory(path: Path) -> Iterator[str]:

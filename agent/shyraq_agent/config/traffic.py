@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shyraq_agent.budget import Terms, Window
 from shyraq_agent.config.plan import PlannedProbe
 from shyraq_agent.config.settings import RungSettings, Settings
 from shyraq_agent.measure.messengers import endpoints_of
 from shyraq_agent.measure.target import Target, parse_target
 from shyraq_agent.measure.transfer import WINDOW_BYTES
 from shyraq_wire.ask import MAX_ADDRESSES
+from shyraq_wire.moments import parse_moment
 
 MONTH_S: Final = 30 * 86_400
 
@@ -56,6 +58,9 @@ ON_THE_LINE: Final = 1.1
 """Bytes on the line for each byte of a long download: headers, acknowledgements, TLS records."""
 
 
+_BEATS: Final = frozenset({"pulse", "light ladder", "keep-alive"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficLine:
     """What one kind of action costs."""
@@ -78,6 +83,11 @@ class Traffic:
     def month_bytes(self) -> int:
         """The everyday sum."""
         return sum(line.month_bytes for line in self.lines)
+
+    @property
+    def beat_bytes(self) -> int:
+        """Of what goes on whatever the budget: pulses, the light ladder, keep-alive."""
+        return sum(line.month_bytes for line in self.lines if line.what in _BEATS)
 
     @property
     def dearest(self) -> str:
@@ -123,7 +133,20 @@ def expected_traffic(settings: Settings, plan: Sequence[PlannedProbe]) -> Traffi
         lines.append(_asked(settings.collector.asks_per_hour, plan))
     budget = settings.budget
     return Traffic(
-        lines=tuple(lines), allowed_bytes=int(budget.monthly_bytes * (1 - budget.event_share))
+        lines=tuple(lines), allowed_bytes=int(budget.month_bytes * (1 - budget.event_share))
+    )
+
+
+def terms_of(settings: Settings, traffic: Traffic) -> Terms:
+    """What the host has agreed to pay."""
+    return Terms(
+        monthly_bytes=settings.budget.month_bytes,
+        event_share=settings.budget.event_share,
+        beat_bytes=traffic.beat_bytes,
+        windows=tuple(
+            Window(begins_ms=parse_moment(each.begins), ends_ms=parse_moment(each.ends))
+            for each in settings.window
+        ),
     )
 
 

@@ -20,6 +20,7 @@ counts as tried over IPv4 and failed.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, assert_never
 
@@ -32,6 +33,7 @@ from shyraq_agent.measure.lookup import Question, look_up_over_udp
 from shyraq_agent.measure.reach import find_addresses
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Ladder, Rung
+from shyraq_agent.meter import Tally
 from shyraq_wire.report import Json, Tier
 
 _AT_ONCE: Final = 8
@@ -55,34 +57,36 @@ class LadderProbe:
         self._edges = edges
         self._last_addresses: dict[str, tuple[str, ...]] = {}
 
-    async def climb(self, *, light: bool = False) -> RawMeasurement:
+    async def climb(self, *, light: bool = False, meter: Tally | None = None) -> RawMeasurement:
         """Try the rungs.
 
         Args:
             light: Only link, gateway and one rung further out.
+            meter: Where the bytes count; None: where the edges say.
         """
-        record = Record("ladder", "", self._edges)
+        edges = self._edges if meter is None else replace(self._edges, meter=meter)
+        record = Record("ladder", "", edges)
         counts: Counts = {}
         slots = asyncio.Semaphore(_AT_ONCE)
         rungs = light_rungs(self._ladder.rungs) if light else self._ladder.rungs
-        climbs = [self._try(record, rung, counts, slots) for rung in rungs]
-        await asyncio.gather(_read_link(record, self._edges, counts), *climbs)
+        climbs = [self._try(record, rung, counts, slots, edges=edges) for rung in rungs]
+        await asyncio.gather(_read_link(record, edges, counts), *climbs)
         return record.finish({"tiers": _tiers(counts)})
 
     async def _try(
-        self, record: Record, rung: Rung, counts: Counts, slots: asyncio.Semaphore
+        self, record: Record, rung: Rung, counts: Counts, slots: asyncio.Semaphore, *, edges: Edges
     ) -> None:
         async with slots:
-            addresses = await self._addresses(record, rung)
+            addresses = await self._addresses(record, rung, edges)
             if not addresses:
                 _count(counts, rung.tier, "ipv4", is_ok=False)
             for address in addresses:
-                is_ok = await _prove(record, rung, address, self._edges)
+                is_ok = await _prove(record, rung, address, edges)
                 _count(counts, rung.tier, family_of(address), is_ok=is_ok)
 
-    async def _addresses(self, record: Record, rung: Rung) -> Sequence[str]:
+    async def _addresses(self, record: Record, rung: Rung, edges: Edges) -> Sequence[str]:
         """One address of each family."""
-        found = await find_addresses(record, rung.host, self._edges, about={"tier": rung.tier})
+        found = await find_addresses(record, rung.host, edges, about={"tier": rung.tier})
         if found:
             self._last_addresses[rung.host] = found
         known = found or self._last_addresses.get(rung.host, ())

@@ -7,6 +7,7 @@
 `receipts`     from a payload to a verified receipt (pure)
 `asks`         from a payload to a verified ask (pure)
 `connection`   one MQTT connection; the only door to aiomqtt
+`linecount`    what a connection costs
 `endpoint`     where a broker is and how it is spoken to
 `request`      the node's TLS key, and its request for a certificate
 

@@ -16,6 +16,9 @@ aiomqtt (today's name of asyncio-mqtt) wraps paho-mqtt. What it leaves open is c
 
 MQTT keep-alive is 60 s of real time, the session outlives the connection for an hour, small
 packets are not held back (TCP_NODELAY). The last will is a hint for people, never evidence.
+All that a connection costs is told to a tally, from the lookup of the broker's name on; only of a
+connection that nobody answered is it an estimate.
+
 The private names of aiomqtt and paho used here are pinned by tests/agent/test_publish.py.
 """
 
@@ -36,7 +39,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from shyraq_agent.errors import LocalError, PeerError
+from shyraq_agent.meter import Tally
 from shyraq_agent.publish.endpoint import Endpoint, OneUseContext, tls_context
+from shyraq_agent.publish.linecount import LineCount
 from shyraq_agent.publish.socketwatch import AtOnce, connect
 
 KEEP_ALIVE_S: Final = 60
@@ -69,6 +74,7 @@ class Connection:
         will: aiomqtt.Will,
         on_refusal: Callable[[str], None],
         context: OneUseContext | None,
+        tally: Tally,
     ) -> None:
         """Prepare; nothing is sent. Parameters as for `open_connection`."""
         version_5 = endpoint.protocol == "5"
@@ -93,10 +99,12 @@ class Connection:
         self._client._loop = AtOnce(self._client._loop)  # type: ignore[assignment]  # noqa: SLF001
         self._paho = self._client._client  # noqa: SLF001  # see the module's docstring
         self._paho.connect_timeout = endpoint.connect_timeout_ms / 1000
+        self._count = LineCount(tally, self._client)
         self._paho.on_disconnect = self._ended
         self._paho.on_publish = self._acknowledged
         self._report_refusal = on_refusal
         self._context = context
+        self._host = endpoint.host
 
     async def enter(self) -> None:
         """Connect and wait for the broker's CONNACK; whatever fails leaves no socket open.
@@ -104,6 +112,7 @@ class Connection:
         Raises:
             ConnectionLost: Unreachable, refused or silent.
         """
+        self._count.begin(self._host)
         entering = asyncio.ensure_future(connect(self._client))
         try:
             await asyncio.shield(entering)
@@ -113,8 +122,7 @@ class Connection:
             raise
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             self._shut()
-            if self._context is not None:
-                self._context.close_opened()
+            self._count.give_up(None if self._context is None else self._context.opened)
             raise ConnectionLost(_words(error)) from error
 
     def check_certificate(self, floor_ms: int) -> None:
@@ -141,6 +149,7 @@ class Connection:
             codes = await self._client.subscribe([(topic, 1) for topic in topics])
         except aiomqtt.MqttError as error:
             raise ConnectionLost(f"subscribe: {_words(error)}") from error
+        _end_if_cancelled()
         values = [code if isinstance(code, int) else code.value for code in codes]
         for topic, value in zip(topics, values, strict=False):
             if value >= _FAILURE:
@@ -222,6 +231,7 @@ async def open_connection(
     will_payload: bytes,
     on_refusal: Callable[[str], None],
     floor_ms: int,
+    tally: Tally,
 ) -> Connection:
     """Connect, and return once the broker has accepted.
 
@@ -233,6 +243,7 @@ async def open_connection(
         on_refusal: Called with the broker's words when it refuses a message (MQTT 5 only).
         floor_ms: A wall-clock moment known to have passed; the broker's certificate must not
             have expired before it.
+        tally: Where its bytes count, those of a failure too.
 
     Raises:
         ConnectionLost: Unreachable, refused, silent, or its certificate does not hold.
@@ -244,6 +255,7 @@ async def open_connection(
         will=aiomqtt.Will(will_topic, will_payload, qos=1, retain=True),
         on_refusal=on_refusal,
         context=await _context(endpoint),
+        tally=tally,
     )
     await connection.enter()
     if endpoint.tls is not None:
@@ -268,6 +280,13 @@ def _connect_properties() -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has none
     properties.SessionExpiryInterval = SESSION_EXPIRY_S
     return properties
+
+
+def _end_if_cancelled() -> None:
+    """Before Python 3.12, wait_for forgets a cancellation that comes together with the answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _words(error: BaseException) -> str:

@@ -44,7 +44,7 @@ class Endpoint:
 
 
 class OneUseContext(ssl.SSLContext):
-    """The TLS context of one connection; it can close a socket whose handshake failed.
+    """The TLS context of one connection; it remembers the socket whose handshake failed.
 
     paho drops such a socket unclosed, for the garbage collector to find.
     """
@@ -56,10 +56,10 @@ class OneUseContext(ssl.SSLContext):
         self._opened = super().wrap_socket(*args, **kwargs)
         return self._opened
 
-    def close_opened(self) -> None:
-        """Close the socket, if one was opened."""
-        if self._opened is not None:
-            self._opened.close()
+    @property
+    def opened(self) -> ssl.SSLSocket | None:
+        """The socket; None: none was opened yet."""
+        return self._opened
 
 
 def tls_context(tls: Tls) -> OneUseContext:

@@ -16,6 +16,11 @@ class Frame(Protocol):
         ...
 
     @property
+    def pulse(self) -> bool:
+        """A pulse, or bulk."""
+        ...
+
+    @property
     def payload(self) -> bytes:
         """The MQTT payload."""
         ...

@@ -26,6 +26,7 @@ from typing import Any, Final, NoReturn
 
 from shyraq_agent.clock import Pace
 from shyraq_agent.errors import AgentError, PeerError
+from shyraq_agent.meter import Tally
 from shyraq_agent.publish.connection import Connection, ConnectionLost, open_connection
 from shyraq_agent.publish.endpoint import Endpoint
 from shyraq_agent.publish.outbox import Applied, Frame, Outbox, PublishState
@@ -38,6 +39,9 @@ ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 SILENT_HEARTBEATS: Final = 6
 """Without a receipt this long, the path counts as dead."""
+FRAME_BYTES: Final = 1_100
+"""What a frame costs beside its payload, by which bulk and pulses share one connection: topic, TLS
+and TCP headers, the broker's acknowledgement, the receipt and ours of it."""
 MAX_BACKOFF_MS: Final = 30_000
 
 _FIRST_BACKOFF_MS: Final = 1_000
@@ -58,6 +62,8 @@ class Publisher:
         rng: Random,
         heartbeat_ms: int,
         floor_ms: Callable[[], int],
+        line: Tally,
+        bulk: Tally,
         on_control: Callable[[bytes], Awaitable[None]] | None = None,
         checkpoint: Callable[[str], None],
     ) -> None:
@@ -72,6 +78,8 @@ class Publisher:
             rng: For jitter.
             heartbeat_ms: The watchdog counts in these.
             floor_ms: A wall-clock moment known to have passed.
+            line: Where the bytes of the connections count.
+            bulk: Where, instead, the share of bulk frames in them counts.
             on_control: Takes what comes on the node's control topic; None: it is not listened to.
             checkpoint: Called with `publish.sent` and `publish.receipted`, where a crash test
                 may end the program.
@@ -84,6 +92,8 @@ class Publisher:
         self._rng = rng
         self._silence_ms = SILENT_HEARTBEATS * heartbeat_ms
         self._floor_ms = floor_ms
+        self._line = line
+        self._bulk = bulk
         self._checkpoint = checkpoint
         self._window = Window()
         self._wake = asyncio.Event()
@@ -131,6 +141,7 @@ class Publisher:
             will_payload=OFFLINE,
             on_refusal=self._on_refusal,
             floor_ms=self._floor_ms(),
+            tally=self._line,
         )
         try:
             self._window.clear()
@@ -198,6 +209,9 @@ class Publisher:
         topic = node_topic(self._node, "report")
         for frame in frames:
             connection.send(topic, frame.payload)
+            if not frame.pulse:
+                self._line.add(-len(frame.payload) - FRAME_BYTES)
+                self._bulk.add(len(frame.payload) + FRAME_BYTES)
             again = self._window.sent(frame.place, self._pace.uptime_ms())
             self._state = replace(
                 self._state, sent=self._state.sent + 1, resent=self._state.resent + again

@@ -16,11 +16,14 @@ Rules, each kept by one of the rooms above:
 3. The tip (epoch, seq, hash) survives every deletion, so the chain cannot fork after a crash.
 4. One process at a time owns a spool.
 5. What is kept is the MQTT payload, compressed once, and never written again.
+6. Small facts that must outlive a restart (bytes used, a pause) are written with the frame that
+   speaks of them, in one transaction: what was said and what is remembered never differ.
 
 What this room does not do: sign, connect, or read a clock.
 """
 
 from shyraq_agent.spool.items import Applied, Outgoing, Place, Standing, Stored
 from shyraq_agent.spool.queue import Spool
+from shyraq_agent.spool.rows import NO_FACTS
 
-__all__ = ["Applied", "Outgoing", "Place", "Spool", "Standing", "Stored"]
+__all__ = ["NO_FACTS", "Applied", "Outgoing", "Place", "Spool", "Standing", "Stored"]

@@ -70,6 +70,12 @@ MIGRATIONS: Final[Sequence[str]] = (
     ) STRICT;
     INSERT INTO floor VALUES (1, 0);
     """,
+    """
+    CREATE TABLE fact (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 """The 64 bytes in `held` stand for a row's hash, key and page headers.
 Step n brings a file from user_version n to n + 1. Never edit one that was released."""

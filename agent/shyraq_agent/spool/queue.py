@@ -8,7 +8,7 @@ state, only a frame that is sent later.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from shyraq_agent.errors import LocalError
 from shyraq_agent.spool.database import open_database
 from shyraq_agent.spool.items import Applied, Outgoing, Place, Standing, Stored
-from shyraq_agent.spool.rows import Rows
+from shyraq_agent.spool.rows import NO_FACTS, Rows
 from shyraq_wire.receipt import Receipt
 from shyraq_wire.report import Kind
 
@@ -37,6 +37,8 @@ class Spool:
         self._executor = executor
         self.set_aside = set_aside
         """Where a damaged predecessor now lies; None: there was none."""
+        self.facts: Mapping[str, str] = dict(rows.facts)
+        """What was remembered when the spool was opened, by name."""
 
     @classmethod
     async def open(
@@ -46,6 +48,7 @@ class Spool:
         key_id: str,
         max_bytes: int,
         new_epoch: Callable[[], str],
+        floor_ms: int = 0,
         checkpoint: Callable[[str], None] = no_checkpoint,
     ) -> "Spool":
         """The spool of a state directory, made if there is none.
@@ -55,6 +58,7 @@ class Spool:
             key_id: Id of the evidence key that signs from now on.
             max_bytes: Limit of what is held.
             new_epoch: Gives 32 random lower-case hexadecimal digits; called once a new epoch.
+            floor_ms: A wall-clock moment known to have passed; a later one that was saved counts.
             checkpoint: Called in the spool's thread with the name of each point that a crash
                 may hit (see `rows`).
 
@@ -73,6 +77,7 @@ class Spool:
                     key_id=key_id,
                     max_bytes=max_bytes,
                     new_epoch=new_epoch,
+                    floor_ms=floor_ms,
                     checkpoint=checkpoint,
                 )
             except BaseException:
@@ -87,17 +92,20 @@ class Spool:
             raise
         return cls(rows, executor, set_aside)
 
-    async def append(self, kind: Kind, seal: Callable[[Place], bytes]) -> Stored:
+    async def append(
+        self, kind: Kind, seal: Callable[[Place], bytes], facts: Mapping[str, str] = NO_FACTS
+    ) -> Stored:
         """Seal a frame for the next place and commit it with fsync.
 
         Args:
             kind: Pulses outlive bulk when the spool must thin out, and announce drops.
             seal: Called in the spool's thread; given the place, returns the frame.
+            facts: Remembered in the same commit, by name.
 
         Raises:
             LocalError: The disk is full or fails; nothing has changed, trying again is safe.
         """
-        return await self._run(self._rows.append, kind, seal)
+        return await self._run(self._rows.append, kind, seal, facts)
 
     async def apply(self, receipt: Receipt) -> Applied:
         """Note what a verified receipt covers; the next append forgets it."""

@@ -4,7 +4,7 @@ Append, as one transaction with one fsync, in this order:
 
 1. what receipts have covered since the last append is forgotten;
 2. the place is read from the tip; the caller seals a frame for exactly that place;
-3. frame and tip are written, and the dropped ranges that the frame announces are marked;
+3. frame, tip and facts are written, and the dropped ranges that the frame announces are marked;
 4. if the spool has passed its limit it is thinned out.
 
 Nothing in memory changes before the commit, so whatever is raised leaves all as it was.
@@ -14,7 +14,8 @@ append.committed, receipt.applied, forget.committed.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from shyraq_agent.errors import LocalError
@@ -41,6 +42,8 @@ _COVERED_AT_MOST: Final = 256
 """Above this, what receipts cover is forgotten at once: while a long blackout drains, hundreds
 of frames go between two appends, and each receipt would look at all of them again."""
 
+NO_FACTS: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Rows:
     """The spool's content, for one thread."""
@@ -52,6 +55,7 @@ class Rows:
         key_id: str,
         max_bytes: int,
         new_epoch: Callable[[], str],
+        floor_ms: int,
         checkpoint: Callable[[str], None],
     ) -> None:
         """Go on with this key's newest epoch, or begin one.
@@ -61,6 +65,7 @@ class Rows:
             key_id: Id of the evidence key; another key is another epoch.
             max_bytes: Limit of what is held.
             new_epoch: Gives 32 random lower-case hexadecimal digits.
+            floor_ms: A wall-clock moment known to have passed; a later one that was saved counts.
             checkpoint: Called with the name of each point that a crash may hit.
         """
         self._database = database
@@ -73,18 +78,24 @@ class Rows:
         self._cover = Cover(self._sql, {epoch: number for number, epoch in self._epochs.items()})
         self._number = max(self._epochs)
         self._held_bytes = self._integer("SELECT coalesce(sum(size_bytes), 0) FROM held")
-        self._floor_ms = self._saved_floor_ms = self._integer("SELECT now_ms FROM floor")
+        self._saved_floor_ms = self._integer("SELECT now_ms FROM floor")
+        self._floor_ms = max(self._saved_floor_ms, floor_ms)
+        self.facts: dict[str, str] = dict(self._sql.execute("SELECT name, value FROM fact"))
+        """By name, as the last commit left them."""
         seq, sha256 = self._sql.execute(
             "SELECT tip_seq, tip_sha256 FROM epoch WHERE number = ?", (self._number,)
         ).fetchone()
         self._tip_seq, self._tip_sha256 = int(seq), str(sha256)
 
-    def append(self, kind: Kind, seal: Callable[[Place], bytes]) -> Stored:
+    def append(
+        self, kind: Kind, seal: Callable[[Place], bytes], facts: Mapping[str, str] = NO_FACTS
+    ) -> Stored:
         """Seal a frame for the next place and commit it.
 
         Args:
             kind: Pulses outlive bulk when the spool must thin out, and announce drops.
             seal: Given the place, returns the frame; whatever it raises undoes everything.
+            facts: Remembered with it; what is as it was is not written again.
 
         Raises:
             LocalError: The disk is full or fails; trying again is safe.
@@ -103,6 +114,7 @@ class Rows:
                     sha256=sha256_hex(frame),
                 )
                 held_bytes = self._held_bytes - freed + self._insert(stored, pulse, pack(frame))
+                self._remember(facts)
                 mark_announced(self._sql, ranges, stored.place)
                 held_bytes -= thin_out(
                     self._sql,
@@ -118,6 +130,7 @@ class Rows:
         self._held_bytes = held_bytes
         self._saved_floor_ms = self._floor_ms
         self._tip_seq, self._tip_sha256 = stored.seq, stored.sha256
+        self.facts.update(facts)
         return stored
 
     def apply(self, receipt: Receipt) -> Applied:
@@ -234,6 +247,10 @@ class Rows:
         self._save_floor()
         size = self._sql.execute("SELECT size_bytes FROM held WHERE place = ?", (stored.place,))
         return int(size.fetchone()[0])
+
+    def _remember(self, facts: Mapping[str, str]) -> None:
+        fresh = [each for each in facts.items() if self.facts.get(each[0]) != each[1]]
+        self._sql.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", fresh)
 
     def _save_floor(self) -> None:
         if self._floor_ms != self._saved_floor_ms:
