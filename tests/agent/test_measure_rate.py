@@ -79,6 +79,15 @@ async def test_both_are_read_to_the_same_number_of_bytes(
     assert seen.result == {"answered": 2}
 
 
+async def test_a_server_is_asked_for_no_more_than_is_read(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """By a range, which it may disregard."""
+    heads: list[bytes] = []
+    await measure(authority, tmp_path, site({"/": LONG}, heads))
+    assert b"range: bytes=0-65535" in heads[0].lower()
+
+
 async def test_a_page_in_the_clear_needs_no_handshake(authority: Authority, tmp_path: Path) -> None:
     """And without a responder only the target is asked."""
     seen = await measure(

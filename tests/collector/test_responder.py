@@ -75,6 +75,21 @@ async def test_every_arm_serves_the_same_bytes_under_every_name(
     assert len(bodies[0][1]) == served.plan.body_bytes >= 100_000
 
 
+async def test_a_part_of_the_body_can_be_asked_for(authority: Authority, tmp_path: Path) -> None:
+    """Its beginning; never more than there is, whatever the path says."""
+    async with responder(authority, tmp_path) as served:
+        whole = (await fetch(served))[1]
+        for path, due in (
+            (b"5000", 5_000),
+            (b"0", 0),
+            (b"999999999", 100_000),
+            (b"9" * 5_000, 100_000),
+            (b"-1", 100_000),
+        ):
+            status, body = await fetch(served, request=b"GET /" + path + b" HTTP/1.1")
+            assert (status, body) == ("200", whole[:due])
+
+
 async def test_only_get_is_answered_and_nonsense_is_dropped(
     authority: Authority, tmp_path: Path
 ) -> None:

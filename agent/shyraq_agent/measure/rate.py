@@ -3,13 +3,14 @@
     at our responder   under its own name: connect, handshake, verify, transfer
     at the target      lookup, and at its first good address connect, handshake, verify, transfer
 
-Both read the same number of bytes, at most `Limits.body_bytes`; a page shorter than that tells
-little. No redirect is followed. A rate that is low and always the same is a policer's, one that
-spreads is congestion's; which of the two, and against which control, the collector says. Data
-of the steps: `at` (responder, target).
+Both read the same number of bytes, at most `Limits.body_bytes`, and are asked for no more; a page
+shorter than that tells little. No redirect is followed. A rate that is low and always the same is a
+policer's, one that spreads is congestion's; which of the two, and against which control, the
+collector says. Data of the steps: `at` (responder, target).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.reach import About, find_addresses, open_stream, open_tls
@@ -17,7 +18,11 @@ from shyraq_agent.measure.request import ByteStream
 from shyraq_agent.measure.responder import Responder
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Target
-from shyraq_agent.measure.transfer import WINDOW_BYTES, Transferred, transfer
+from shyraq_agent.measure.transfer import Transferred, transfer
+
+WINDOW_BYTES: Final = 32 * 1024
+"""Receive buffer of both; the kernel doubles it (socket(7)). What a long page's server sends beyond
+what is read is bounded by it, and so is the speed that can be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ async def _from_responder(record: Record, responder: Responder, edges: Edges) ->
     download = _Download(
         record=record,
         edges=edges,
-        url=f"https://{responder.name}/",
+        url=f"https://{responder.name}/{edges.limits.body_bytes}",
         name=responder.name,
         port=responder.rate.port,
         about={"at": "responder"},

@@ -23,8 +23,8 @@ from shyraq_agent.measure.step import Notes
 MAX_SAMPLES: Final = 16
 
 WINDOW_BYTES: Final = 64 * 1024
-"""Receive buffer of a connection whose speed is measured. The ordinary small one would slow a fast
-line down; a larger one would let a server send far more than is read."""
+"""Receive buffer of a connection to our responder, which sends no more than is read; the ordinary
+small one would slow a fast line down. The kernel doubles it (socket(7))."""
 
 _READ_BYTES: Final = 16 * 1024
 _STATUS_AT: Final = slice(9, 12)
@@ -54,7 +54,8 @@ async def transfer(
         stream: Open to the URL's host.
         url: With http or https.
         max_bytes: Reading stops there.
-        whole: So many bytes are due; an earlier end is a failure.
+        whole: So many bytes are due; an earlier end is a failure. Else the server is asked for no
+            more than these, which it may disregard.
         elapsed_ms: The stopwatch.
         notes: Get the fields above.
 
@@ -67,7 +68,7 @@ async def transfer(
     arrivals: list[tuple[float, int]] = []
     head, size_bytes = b"", 0
     try:
-        await stream.write(_request(url))
+        await stream.write(_request(url, None if whole else max_bytes))
         while size_bytes < max_bytes and (data := await stream.read(_READ_BYTES)):
             head = head or data[: _STATUS_AT.stop]
             size_bytes += len(data)
@@ -96,8 +97,9 @@ def thin(arrivals: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
     return kept
 
 
-def _request(url: str) -> bytes:
-    request = httpx.Request("GET", url, headers=HEADERS)
+def _request(url: str, range_bytes: int | None) -> bytes:
+    asked = {} if range_bytes is None else {"Range": f"bytes=0-{range_bytes - 1}"}
+    request = httpx.Request("GET", url, headers={**HEADERS, **asked})
     machine = h11.Connection(h11.CLIENT)
     head = machine.send(
         h11.Request(method="GET", target=request.url.raw_path, headers=request.headers.raw)

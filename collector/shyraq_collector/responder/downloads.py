@@ -4,7 +4,8 @@
     2. Any name is answered with the one certificate. Sessions are not resumed, so that two
        handshakes are alike.
     3. One request, at most 8 KiB, within ten seconds. `GET /network` is answered with the network
-       that the visitor appears from; any other GET with the body, which is the same for all.
+       that the visitor appears from; `GET /65536` with so many bytes of the body, and any other
+       GET with all of it. The body is the same for everybody.
     4. What a source may not have any more is answered with 429; the connection then closes.
 
 A visitor may read as slowly as its line is: a download has two minutes.
@@ -35,6 +36,7 @@ HANDSHAKE_BYTES: Final = 6_000
 """Counted for a handshake: a public chain and the records around it."""
 
 _MAX_HEAD_BYTES: Final = 8 * 1024
+_MAX_DIGITS: Final = 9
 _NETWORK_PATH: Final = b"/network"
 
 
@@ -105,8 +107,8 @@ class Downloads:
         elif path == _NETWORK_PATH:
             told = json.dumps(asdict(self._networks.place(address))).encode()
             answer = _page("200 OK", "application/json", told)
-        elif self._doors.take(source, len(self._body)):
-            answer = _page("200 OK", "application/octet-stream", self._body)
+        elif self._doors.take(source, size_bytes := self._asked_for(path)):
+            answer = _page("200 OK", "application/octet-stream", self._body[:size_bytes])
         else:
             answer = _page("429 Too Many Requests", "text/plain", b"")
         async with asyncio.timeout(DOWNLOAD_S):
@@ -115,6 +117,12 @@ class Downloads:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    def _asked_for(self, path: bytes) -> int:
+        """Bytes of the body that a path stands for."""
+        digits = path[1:]
+        is_size = digits.isdigit() and len(digits) <= _MAX_DIGITS
+        return min(int(digits), len(self._body)) if is_size else len(self._body)
 
 
 def _stop_reading_into(
