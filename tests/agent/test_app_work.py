@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+import pytest
+
 from shyraq_agent.app.spending import Spending
 from shyraq_agent.app.work import Work
 from shyraq_agent.budget import Terms
-from shyraq_agent.measure.target import Ladder
+from shyraq_agent.config.plan import PlannedProbe
+from shyraq_agent.measure.edges import Edges, Family, Links
+from shyraq_agent.measure.step import RawMeasurement, Record
+from shyraq_agent.measure.target import Ladder, Target, parse_target
 from shyraq_agent.sign import Contents
 from shyraq_wire.report import Json
 from support.authority import Authority
@@ -77,6 +82,55 @@ async def test_low_voltage_is_said_once_each_time_it_begins() -> None:
             vitals["under_voltage_now"] = is_low
             await next_vitals()
     assert events_of(sealed) == ["under_voltage"] * 2
+
+
+@pytest.mark.parametrize("consents", [True, False])
+async def test_a_change_traces_at_once_where_the_host_consented(consents: bool) -> None:
+    """At the edge, not again within a quarter of an hour; else only on the grid."""
+    pace, traced, families = FakePace(), list[int](), set[Family]({"ipv4"})
+
+    async def note(target: Target, edges: Edges) -> RawMeasurement:
+        traced.append(pace.uptime_ms())
+        return Record("trace", target.text, edges).finish({"traced": 0})
+
+    edges = make_edges(Authority(), pace=pace, links=lambda: Links(families=frozenset(families)))
+    route = parse_target("trace://192.0.2.1:443")
+    work = Work(
+        plan=(PlannedProbe(probe="trace", target=route, period_s=86_400),),
+        probes={"trace": note},
+        ladder=Ladder(rungs=()),
+        edges=edges,
+        heartbeat_ms=60_000,
+        ladder_period_ms=300_000,
+        vitals_period_ms=60_000,
+        read_vitals=dict,
+        seal=lambda _: None,
+        spending=ample(),
+        seed="kz-test-0001",
+        traces_at_edges=consents,
+    )
+
+    async def minutes(count: int) -> None:
+        for _ in range(count * 6):
+            await pace.run_for(10_000)
+            await asyncio.sleep(0.01)  # the links are read in a thread
+
+    task = asyncio.create_task(work.run())
+    try:
+        await minutes(6)
+        before = len(traced)
+        for _ in range(3):
+            families ^= {"ipv4"}
+            await minutes(3)
+        at_the_edge = len(traced) - before
+        await minutes(16)
+        families ^= {"ipv4"}
+        await minutes(3)
+        later = len(traced) - before - at_the_edge
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert (at_the_edge, later) == ((1, 1) if consents else (0, 0))
 
 
 async def test_finish_seals_what_is_left() -> None:

@@ -21,7 +21,7 @@ from shyraq_agent.config.plan import (
 )
 from shyraq_agent.config.reader import read_table
 from shyraq_agent.config.reference import render_reference, undocumented
-from shyraq_agent.config.settings import LimitSettings, Settings
+from shyraq_agent.config.settings import LimitSettings, Settings, TraceSettings
 from shyraq_agent.config.traffic import BYTES_OF, expected_traffic
 from shyraq_agent.errors import ConfigError
 from shyraq_agent.measure import PROBES
@@ -368,6 +368,38 @@ def test_what_pairs_and_rates_cost_follows_from_their_bodies(good: str) -> None:
     config = parse_config((good + quiet + lists + target).encode(), name="x")
     lines = {each.what: each for each in config.traffic.lines}
     assert lines["name_pair"].month_bytes < 20e6
+
+
+def test_services_quic_and_traces_have_their_cadence_and_cost(good: str) -> None:
+    """Each way of writing its probe; what a host did not consent to costs nothing."""
+    text = good + "[lists]\nshipped = false\n"
+    for target in ("messenger:whatsapp-web", "quic://a.example:443", "trace://a.example:443"):
+        text += f'[[target]]\ntarget = "{target}"\n'
+    config = parse_config(text.encode(), name="x")
+    assert {(each.probe, each.period_s) for each in config.plan} == {
+        ("messengers", 900),
+        ("quic", 3600),
+        ("trace", 21_600),
+    }
+    costs = {each.what: each.month_bytes for each in config.traffic.lines}
+    assert costs["messenger:whatsapp-web"] == 30 * 96 * 2 * BYTES_OF["tls"]
+    assert costs["quic"] == 30 * 24 * 2 * BYTES_OF["quic"]
+    assert costs["trace"] == 30 * 4 * 2 * BYTES_OF["trace"]
+    assert config.settings.trace == TraceSettings(hello=False, at_edges=False)
+    agreed = parse_config((text + "[trace]\nhello = true\nat_edges = true\n").encode(), name="x")
+    dearer = {each.what: each.month_bytes for each in agreed.traffic.lines}
+    assert dearer["trace"] > 5 * costs["trace"]
+    assert agreed.settings.trace == TraceSettings(hello=True, at_edges=True)
+
+
+@pytest.mark.parametrize(
+    "target", ["messenger:whatsapp-web", "quic://a.example:443", "trace://a.example:443"]
+)
+def test_a_target_for_one_probe_takes_no_other(good: str, target: str) -> None:
+    """The judge would take one probe's word for another's."""
+    text = good + f'[[target]]\ntarget = "{target}"\nprobes = ["tls"]\n'
+    (mistake,) = mistakes_in(text)
+    assert mistake.startswith("target[0].probes: this way of writing stands for one probe")
 
 
 def test_what_is_not_toml_and_what_is_not_there(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ async def test_each_kind_of_target_gets_its_probe() -> None:
 @pytest.mark.parametrize(
     ("text", "outcome", "is_wrong"),
     [
+        ("quic://orda.example:{good}", "quic: connection_refused", True),
+        ("trace://orda.example:{good}", "ok", False),
+        ("trace://10.0.0.1:443", "udp_path: egress_forbidden", True),
         ("https://orda.example:{good}/", "HTTP 200", False),
         ("https://orda.example:{good}/gone", "HTTP 404", False),
         ("https://orda.example:{good}/lan", "connect: egress_forbidden", True),

@@ -5,7 +5,7 @@
     ladder.light   a few seconds before each pulse, so that the pulse carries it
     ladder.full    every five minutes, and at once when a light beat differs from what was
                    seen before
-    trace …        also when a light beat differs, where the host consented, at most every
+    trace …        also when what is reached changes, where the host consented, at most every
                    quarter of an hour
     vitals         the host's own state; too low a voltage is an event of its own
     <probe> <target>   each on its own grid
@@ -231,19 +231,26 @@ class Work:
         seen = await self._ladder.climb(light=True, meter=self._spending.tally("ladder.light"))
         self._add(seen)
         reach = reach_of(seen)
-        changed = [each for each, alive in reach.items() if self._reach.get(each, alive) != alive]
-        if changed and self.level != "beat":
+        if self._heed(reach) and self.level != "beat":
             self._schedule.hasten("ladder.full", self._pace.uptime_ms())
-            self._trace_edge()
-        if any(tier == "link" for tier, _ in changed):
-            families = sorted(of for (tier, of), alive in reach.items() if tier == "link" and alive)
-            self._note("network_changed", {"families": families})
         self._reach = {**self._reach, **reach}
 
     async def _climb_fully(self) -> None:
         seen = await self._ladder.climb(meter=self._spending.tally("ladder.full"))
         self._add(seen)
-        self._reach = reach_of(seen)
+        reach = reach_of(seen)
+        self._heed(reach)
+        self._reach = reach
+
+    def _heed(self, reach: Reach) -> bool:
+        """Whether what is reached differs from what was; a changed link is a fact of its own."""
+        changed = [each for each, alive in reach.items() if self._reach.get(each, alive) != alive]
+        if changed and self.level != "beat":
+            self._trace_edge()
+        if any(tier == "link" for tier, _ in changed):
+            families = sorted(of for (tier, of), alive in reach.items() if tier == "link" and alive)
+            self._note("network_changed", {"families": families})
+        return bool(changed)
 
     def _trace_edge(self) -> None:
         uptime_ms, last_ms = self._pace.uptime_ms(), self._traced_uptime_ms

@@ -196,7 +196,7 @@ class TraceSettings:
     answers for a censor. Whoever watches the line sees the name a few dozen times in a minute, in
     a pattern that no browser makes."""
     at_edges: bool = False
-    """Whether routes are also traced at once when the light beat changes, at most every quarter of
+    """Whether routes are also traced at once when the ladder changes, at most every quarter of
     an hour. Then a watcher sees this node react in the very minute of a cut."""
 
 
