@@ -3,6 +3,8 @@
 These prefixes, and no others, are admitted by the lab's own entry point.
 """
 
+from netlab.arms import ADDRESSES as ARMS
+
 ADMITTED = (
     "192.0.2.0/24",
     "198.18.0.0/15",
@@ -23,7 +25,7 @@ REDIRECTOR = "192.0.2.80"
 BIG = ("192.0.2.90", "2001:db8::90")
 ABROAD = "198.51.100.10"
 
-WORLD = (NAME_SERVER, *SITE, DEAD, RESETTING, FORGED, REDIRECTOR, *BIG, ABROAD)
+WORLD = (NAME_SERVER, *SITE, DEAD, RESETTING, FORGED, REDIRECTOR, *BIG, ABROAD, *ARMS)
 """All that the world's namespace answers for."""
 
 ECHO_PORT = 7007

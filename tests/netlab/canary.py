@@ -136,15 +136,23 @@ def ask(resolver: str, name: str, *, listen_s: float = 0.12) -> str:
     return "|".join(answers) if word == "ok" else word
 
 
-def rate_kbit_s(address: str, name: str, trusted: ssl.SSLContext, *, skip: int = 10_000) -> float:
+def rate_kbit_s(
+    address: str,
+    name: str,
+    trusted: ssl.SSLContext,
+    *,
+    path: str = BIG_PATH,
+    size_bytes: int = BIG_BYTES,
+    skip: int = 10_000,
+) -> float:
     """Speed of a download under a name, the first bytes left out: policers let a burst through."""
     with (
         socket.create_connection((address, 443), _PATIENT_S) as stream,
         trusted.wrap_socket(stream, server_hostname=name) as tls,
     ):
-        tls.sendall(f"GET {BIG_PATH} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        tls.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
         total, began, counted_from = 0, 0.0, 0
-        while total < BIG_BYTES and (data := tls.recv(16_384)):
+        while total < size_bytes and (data := tls.recv(16_384)):
             total += len(data)
             if not began and total >= skip:
                 began, counted_from = time.monotonic(), total

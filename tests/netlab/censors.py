@@ -60,6 +60,20 @@ def _addressed(verdict: str) -> Apply:
 
 
 @contextmanager
+def _edge_down(scene: Scene) -> Iterator[None]:
+    """Nobody's doing on the way: the server's own host says no."""
+    refuse = "-j REJECT --reject-with tcp-reset"
+    four = [f"INPUT -p tcp -d {address} {refuse}" for address in scene.edges]
+    with scene.stage.country.rules("home", *four, families=only(4)):
+        yield
+
+
+def _edge(scene: Scene) -> str:
+    """The edge, then the site at its own address."""
+    return " / ".join(canary.tcp(each[0], 443) for each in (scene.edges, scene.addresses))
+
+
+@contextmanager
 def _queue_name(scene: Scene) -> Iterator[None]:
     country = scene.stage.country
     commands = (
@@ -72,8 +86,8 @@ def _queue_name(scene: Scene) -> Iterator[None]:
         country.shape(scene.isp, "lan2", *commands),
         country.rules(
             scene.isp,
-            *_marking(scene),
-            f"-t mangle POSTROUTING -m connmark --mark {_MARK} -j CLASSIFY --set-class 1:10",
+            *marking(scene),
+            sort_marked_into("1:10"),
         ),
     ):
         yield
@@ -83,7 +97,7 @@ def _queue_name(scene: Scene) -> Iterator[None]:
 def _police_packets(scene: Scene) -> Iterator[None]:
     with scene.stage.country.rules(
         scene.isp,
-        *_marking(scene),
+        *marking(scene),
         f"FORWARD -m connmark --mark {_MARK} -i wan -m hashlimit --hashlimit-above"
         f" {POLICE_PACKETS_S}/sec --hashlimit-burst 1"
         f" --hashlimit-name {scene.isp}p --hashlimit-mode dstip -j DROP",
@@ -96,16 +110,22 @@ def _police_name(scene: Scene) -> Iterator[None]:
     above = f"--hashlimit-above {POLICE_KBIT_S * 125}b/s --hashlimit-burst {POLICE_KBIT_S * 125}b"
     with scene.stage.country.rules(
         scene.isp,
-        *_marking(scene),
+        *marking(scene),
         f"FORWARD -m connmark --mark {_MARK} -i wan -m hashlimit {above}"
         f" --hashlimit-name {scene.isp} --hashlimit-mode dstip -j DROP",
     ):
         yield
 
 
-def _marking(scene: Scene) -> tuple[str, ...]:
+def marking(scene: Scene) -> tuple[str, ...]:
+    """Rules that mark connections in which the name was said."""
     name = f"-m string --string {scene.name} --algo bm"
     return (f"-t mangle FORWARD -p tcp --dport 443 {name} -j CONNMARK --set-mark {_MARK}",)
+
+
+def sort_marked_into(queue: str) -> str:
+    """A rule that puts marked connections into a class of the queue."""
+    return f"-t mangle POSTROUTING -m connmark --mark {_MARK} -j CLASSIFY --set-class {queue}"
 
 
 def _force_certificate(scene: Scene) -> AbstractContextManager[None]:
@@ -254,6 +274,14 @@ CENSORS: Final = (
         recipe="iptables -d address -j REJECT --reject-with tcp-reset",
         apply=_addressed("-j REJECT --reject-with tcp-reset"),
         canary=_connect,
+        effect="refused / ok",
+    ),
+    Mechanism(
+        id="edge-down",
+        what="The address that a network of caches gives at home refuses everybody; others work.",
+        recipe="iptables -j REJECT --reject-with tcp-reset, at the host itself",
+        apply=_edge_down,
+        canary=_edge,
         effect="refused / ok",
     ),
     Mechanism(

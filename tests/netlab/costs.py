@@ -13,12 +13,14 @@ from pathlib import Path
 from random import SystemRandom
 
 from netlab.addresses import ABROAD, ADMITTED, BIG, ECHO_PORT, NAME_SERVER, ROUTER
+from netlab.arms import known_responder
 from shyraq_agent.clock import RealPace, RealStopwatch
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.measure import PROBES
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.edges import Edges, Resolver, ThreadedResolver
 from shyraq_agent.measure.ladder import LadderProbe
+from shyraq_agent.measure.responder import Pairing
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung, parse_target
 from shyraq_agent.meter import Tally
@@ -39,6 +41,10 @@ TARGETS = {
     "web in clear": "http://big.example/",
     "tls": f"{BIG[0]}:443",
     "tcp": f"{BIG[0]}:443",
+    "quic": f"quic://{BIG[0]}:443",
+    "trace": f"trace://{BIG[0]}:443",
+    "name_pair": "big.example:443",
+    "rate": "https://big.example/",
 }
 
 
@@ -52,6 +58,8 @@ async def main(bundle: Path) -> None:
         rng=SystemRandom(),
         system_resolver=ThreadedResolver(),
         resolvers=(Resolver(role="isp", address=NAME_SERVER),),
+        responder=known_responder(4),
+        pairing=Pairing(rounds=1, washout_ms=0),
     )
     costs = {}
     for name, rung in RUNGS.items():

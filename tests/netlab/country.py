@@ -78,6 +78,8 @@ class Country:
             build(*commands, namespace=place)
         for place, commands in geography.routes().items():
             build(*commands, namespace=place)
+        # Packets no larger than a line carries: else shapers and policers count giants.
+        build("link set border gso_max_segs 1", namespace="world")
 
     @contextmanager
     def inside(self, place: str) -> Iterator[None]:
@@ -94,7 +96,11 @@ class Country:
 
     def hold(self, place: str, *addresses: str) -> None:
         """Give a place further addresses of its own."""
-        build(*(f"address replace {each} dev lo" for each in addresses), namespace=place)
+        # An address that is still tentative cannot be listened at.
+        build(
+            *(f"address replace {each} dev lo{' nodad' * (':' in each)}" for each in addresses),
+            namespace=place,
+        )
 
     @contextmanager
     def rules(self, place: str, *rules: str, families: Family = IPTABLES) -> Iterator[None]:

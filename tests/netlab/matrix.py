@@ -1,9 +1,10 @@
 """Run the table: each row with real probes on the wire, and the real judge; then count.
 
 A row's course: two controls abroad measure; the mechanism is put to work; a node of the provider
-climbs its ladder, and measures a neutral name and the target, several times; the mechanism is
-undone; the controls measure again. A domestic target's controls are nodes of another provider.
-All of it goes to a judge of its own, in order of time, and the last verdict counts.
+climbs its ladder, and measures a neutral name and the target, several times, and after each the
+controls try the addresses that the judge wants to know of; the mechanism is undone; the controls
+measure again. A domestic target's controls are nodes of another provider. All of it goes to a judge
+of its own, in order of time, and the last verdict counts.
 
 Three providers are censored side by side; the fourth is left alone, as the others' control.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
+from netlab.asking import Answering
 from netlab.geography import CONTROLS, ISPS, nodes_of
 from netlab.measuring import PATIENT, SHORT, Seen, climb, endings, measure
 from netlab.mechanisms import NotProved, Scene, working
@@ -25,11 +27,11 @@ from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.judge.policy import Policy, TargetPolicy
-from shyraq_collector.verify import FUTURE_TOLERANCE_MS
 
 NEUTRAL: Final = "https://neutral.example/"
 _CENSORED: Final = ISPS[:3]
 _CADENCE_MS: Final = 30 * 60_000
+_RATIO_TOLERANCE: Final = 0.2
 _STATES: Final = ("ok", "blocked", "throttled", "down", "unknown")
 
 
@@ -53,6 +55,18 @@ class Outcome:
         return f"{self.verdict.state} ({detail})" if detail else self.verdict.state
 
     @property
+    def ratio(self) -> str:
+        """The ratio that is published beside the one that was set; empty where none was."""
+        if self.row.set_ratio is None or self.verdict is None or self.verdict.slowdown is None:
+            return ""
+        found = self.verdict.slowdown
+        rate = f", {found.rate_bps / 1000:.0f} kbit/s" if found.rate_bps is not None else ""
+        return (
+            f"{self.row.id}: ratio {found.ratio:.2f} ({found.low:.2f} to {found.high:.2f}{rate}),"
+            f" set {self.row.set_ratio:g}: {found.ratio / self.row.set_ratio - 1:+.1%}"
+        )
+
+    @property
     def is_accused(self) -> bool:
         """Whether somebody is said to interfere."""
         return self.verdict is not None and self.verdict.state in ("blocked", "throttled")
@@ -72,6 +86,8 @@ class _Course:
                 }
             )
         )
+        controls = [_placement(each, None, "control") for each in CONTROLS]
+        self._answering = Answering(stage, self._judge, controls, self._limits)
         self._said: list[Verdict] = []
         self.last: Seen | None = None
         # The canary sings in the first node; what holds must hold for the second.
@@ -88,9 +104,11 @@ class _Course:
             for _ in range(row.rounds):
                 self._note(self._node, "sensor", self._see(self._node, NEUTRAL, None))
                 self._measure_target()
+                self._answer_asks()
         self._ask_controls()
+        self._answer_asks()
         assert self.last is not None
-        self._said += self._judge.advance(self.last.sealed_ms + 2 * _CADENCE_MS)
+        self._said += self._judge.advance(self.last.arrived.received_ms + 2 * _CADENCE_MS)
         ours = [each for each in self._said if each.target == row.target]
         mine = [each for each in ours if each.node == self._node]
         return max(mine, key=lambda each: each.at_ms, default=None)
@@ -106,6 +124,10 @@ class _Course:
             for target, probe in ((NEUTRAL, None), (self._row.target, self._row.probe)):
                 self._note(place, role, self._see(place, target, probe))
 
+    def _answer_asks(self) -> None:
+        for placement, seen in self._answering.round():
+            self._said += self._judge.observe_report(placement, seen.arrived)
+
     def _see(self, place: str, target: str, probe: str | None) -> Seen:
         skew_ms = self._stage.skew_ms.get(self._isp, 0) if place == self._node else 0
         return measure(
@@ -113,13 +135,8 @@ class _Course:
         )
 
     def _note(self, place: str, role: str, seen: Seen) -> None:
-        skew_ms = self._stage.skew_ms.get(self._isp, 0) if place == self._node else 0
-        self._said += self._judge.observe(
-            _placement(place, self._isp if place == self._node else None, role),
-            seen.measurement,
-            sealed_ms=seen.sealed_ms,
-            clock_wrong=skew_ms > FUTURE_TOLERANCE_MS,
-        )
+        placement = _placement(place, self._isp if place == self._node else None, role)
+        self._said += self._judge.observe_report(placement, seen.arrived)
 
 
 def _placement(place: str, isp: str | None, role: str) -> Placement:
@@ -159,6 +176,10 @@ def _problem(row: Row, last: Seen | None, verdict: Verdict | None) -> str:
         return f"said {said} by {verdict.rule} {verdict.slowdown}, not {row.said}; steps {steps}"
     if row.step not in steps:
         return f"step {row.step} is not among {steps}"
+    if row.set_ratio is not None:
+        found = verdict.slowdown
+        if found is None or abs(found.ratio / row.set_ratio - 1) > _RATIO_TOLERANCE:
+            return f"slowdown {found}, where {row.set_ratio:g} was set"
     return ""
 
 
@@ -166,7 +187,7 @@ def run_all(
     stage: Stage, rows: Sequence[Row], *, progress: Callable[[Outcome], None]
 ) -> list[Outcome]:
     """All rows; long ones first, three at a time."""
-    waiting = sorted(rows, key=lambda row: row.rounds)
+    waiting = sorted(rows, key=_patience)
     lock, outcomes = Lock(), list[Outcome]()
 
     def work(isp: str) -> None:
@@ -184,6 +205,11 @@ def run_all(
         for done in [pool.submit(work, isp) for isp in _CENSORED]:
             done.result()
     return sorted(outcomes, key=lambda each: rows.index(each.row))
+
+
+def _patience(row: Row) -> int:
+    """What takes longest begins first."""
+    return row.rounds * (10 if row.probe in ("name_pair", "rate") and row.patient else 1)
 
 
 def confusion(outcomes: Iterable[Outcome]) -> str:

@@ -1,34 +1,36 @@
 """The agent's own probes, run from a place of the country: the lab's entry point to `measure`.
 
 Everything is the product's, from the resolver to the words of failure; only the address policy is
-built here, and it admits exactly the country's prefixes. What comes out is what a report would
-carry, through the wire's own JSON.
+built here, and it admits exactly the country's prefixes. What comes out has been signed by the
+agent and verified by the collector.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
 from typing_extensions import override
 
+from netlab.arms import known_responder
+from netlab.carrying import carried
+from netlab.chats import probe_named
 from netlab.geography import ADMITTED, ECHO, ECHO_PORT, NAME_SERVER, NO_RESOLVER
 from netlab.sites import address_of
 from netlab.stage import Stage
 from shyraq_agent.clock import RealPace, RealStopwatch
 from shyraq_agent.egress import AddressPolicy
-from shyraq_agent.measure import PROBE_OF_KIND, PROBES
+from shyraq_agent.measure import PROBE_OF_KIND
 from shyraq_agent.measure.certificates import Trust
 from shyraq_agent.measure.edges import Edges, Resolver, ThreadedResolver
 from shyraq_agent.measure.ladder import LadderProbe
 from shyraq_agent.measure.limits import Limits
+from shyraq_agent.measure.responder import Pairing
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung, parse_target
-from shyraq_agent.sign.sealing import to_wire
+from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_wire.report import Measurement
-from shyraq_wire.report_json import decode_measurement, encode_measurement
 
 SHORT: Final = Limits(
     lookup_ms=700,
@@ -36,6 +38,7 @@ SHORT: Final = Limits(
     connect_ms=700,
     handshake_ms=700,
     request_ms=700,
+    quic_ms=400,
     ladder_ms=1000,
 )
 """Time-outs for a country that one can cross in a millisecond."""
@@ -46,6 +49,7 @@ PATIENT: Final = Limits(
     connect_ms=4000,
     handshake_ms=6000,
     request_ms=8000,
+    quic_ms=4000,
     ladder_ms=4000,
 )
 """For lines that are slow or lose packets: a SYN is sent again after one second and after three."""
@@ -90,11 +94,16 @@ class ShiftedPace(RealPace):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One measurement, sealed."""
+    """One measurement, as it arrived."""
 
-    measurement: Measurement
-    sealed_ms: int
-    """By the collector's clock."""
+    arrived: VerifiedReport
+
+    @property
+    def measurement(self) -> Measurement:
+        """The one in the report."""
+        assert self.arrived.report is not None
+        (measurement,) = self.arrived.report.measurements
+        return measurement
 
 
 def measure(
@@ -105,6 +114,7 @@ def measure(
     probe: str | None = None,
     limits: Limits = SHORT,
     skew_ms: int = 0,
+    may_trace_hello: bool = False,
 ) -> Seen:
     """Measure a target from a place; blocks.
 
@@ -115,26 +125,31 @@ def measure(
         probe: None: the one for this kind of target.
         limits: Time-outs.
         skew_ms: Of the node's wall clock.
+        may_trace_hello: Whether the host consented to that.
     """
     parsed = parse_target(target)
-    run = PROBES[probe or PROBE_OF_KIND[parsed.kind]]
+    run = probe_named(probe or PROBE_OF_KIND[parsed.kind])
     with stage.country.inside(place):
-        edges = _edges(stage, limits, skew_ms)
-        return _seal(asyncio.run(_done(run(parsed, edges))), edges)
+        edges = make_edges(stage, limits, skew_ms, family=6 if "news6" in target else 4)
+        edges = replace(edges, may_trace_hello=may_trace_hello)
+        raw = asyncio.run(_done(run(parsed, edges)))
+    return Seen(arrived=carried(place, raw, edges.pace))
 
 
 def climb(stage: Stage, place: str, *, limits: Limits = SHORT) -> Seen:
     """The full ladder from a place; blocks."""
     with stage.country.inside(place):
-        edges = _edges(stage, limits, 0)
-        return _seal(asyncio.run(_done(LadderProbe(LADDER, edges).climb())), edges)
+        edges = make_edges(stage, limits, 0)
+        raw = asyncio.run(_done(LadderProbe(LADDER, edges).climb()))
+    return Seen(arrived=carried(place, raw, edges.pace))
 
 
 async def _done(running: Awaitable[RawMeasurement]) -> RawMeasurement:
     return await running
 
 
-def _edges(stage: Stage, limits: Limits, skew_ms: int) -> Edges:
+def make_edges(stage: Stage, limits: Limits, skew_ms: int = 0, *, family: int = 4) -> Edges:
+    """What probes may touch in the place where the calling thread stands."""
     return Edges(
         pace=ShiftedPace(skew_ms),
         stopwatch=RealStopwatch(),
@@ -147,13 +162,10 @@ def _edges(stage: Stage, limits: Limits, skew_ms: int) -> Edges:
             Resolver(role="silent", address=NO_RESOLVER),
         ),
         limits=limits,
+        responder=known_responder(family),
+        # Nothing lingers in this country, so nothing is waited for.
+        pairing=Pairing(neutral_name="neutral.example", washout_ms=0),
     )
-
-
-def _seal(raw: RawMeasurement, edges: Edges) -> Seen:
-    measurement = to_wire(raw, edges.pace.uptime_ms())
-    travelled = decode_measurement(json.loads(json.dumps(encode_measurement(measurement))))
-    return Seen(measurement=travelled, sealed_ms=RealPace().now_ms())
 
 
 def endings(measurement: Measurement) -> Sequence[tuple[str, str | None]]:

@@ -38,6 +38,11 @@ class Scene:
         """The site's own."""
         return next(each.addresses for each in SITES if each.name == self.name)
 
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """What the home view gives in their place."""
+        return next(each.elsewhere for each in SITES if each.name == self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mechanism:

@@ -12,9 +12,10 @@ from netlab.censors import CENSORS
 from netlab.liars import LIARS
 from netlab.mechanisms import Mechanism
 from netlab.paths import PATHS
+from netlab.throttles import SET_RATIO, THROTTLES
 from shyraq_collector.facts.verdicts import Doubt, Layer, State
 
-MECHANISMS: Final = {each.id: each for each in (*PATHS, *CENSORS, *LIARS)}
+MECHANISMS: Final = {each.id: each for each in (*PATHS, *CENSORS, *LIARS, *THROTTLES)}
 
 Step = tuple[str, str | None]
 """Name and failure."""
@@ -47,6 +48,8 @@ class Row:
     """The node measures it once before as well."""
     or_said: tuple[Said, ...] = ()
     """Chance decides between these."""
+    set_ratio: float | None = None
+    """How much slower the name is made; the ratio that is published must be within 20 % of it."""
     beyond: str = ""
     """Why today's probes cannot find a guilty one out; it counts as missed all the same."""
 
@@ -62,20 +65,25 @@ class Row:
         return None if self.mechanism is None else MECHANISMS[self.mechanism]
 
 
+_QUIC, _QUIC6 = "quic://news.example:443", "quic://news6.example:443"
 _NEWS, _NEWS6 = "https://news.example/", "https://news6.example/"
 _PLAIN, _PLAIN6 = "http://news.example/", "http://news6.example/"
 _GOOD: Final[Step] = ("request", None)
 _SILENCE: Final[Step] = ("handshake", "generic_timeout_error")
 _RESET: Final[Step] = ("handshake", "connection_reset")
 _FORGED: Final[Step] = ("verify", "ssl_unknown_authority")
+_REFUSED: Final[Step] = ("connect", "connection_refused")
 _NO_CONNECT: Final[Step] = ("connect", "generic_timeout_error")
+_NO_QUIC: Final[Step] = ("quic", "generic_timeout_error")
 _BY_TLS: Final[Said] = ("blocked", "tls")
 _BY_TCP: Final[Said] = ("blocked", "tcp")
+_BY_QUIC: Final[Said] = ("blocked", "quic")
 _BY_DNS: Final[Said] = ("blocked", "dns")
 _BY_HTTP: Final[Said] = ("blocked", "http")
 _BY_CERTIFICATE: Final[Said] = ("blocked", "certificate")
 _THROTTLED: Final[Said] = ("throttled", None)
 _OK: Final[Said] = ("ok", None)
+_NO_DIFFERENCE: Final[Said] = ("unknown", "unclear")
 _DOWN: Final[Said] = ("down", None)
 _OWN: Final[Said] = ("unknown", "own_fault")
 
@@ -118,6 +126,33 @@ def _innocent(
     )
 
 
+def _compared(
+    mechanism: str | None,
+    target: str,
+    said: Said,
+    *,
+    probe: str = "name_pair",
+    step: Step = ("transfer", None),
+    rounds: int = 2,
+    set_ratio: float | None = None,
+    or_said: tuple[Said, ...] = (),
+) -> Row:
+    """By the probes that compare with a neutral twin; an innocent one unless something is found."""
+    return Row(
+        mechanism=mechanism,
+        target=target,
+        step=step,
+        said=said,
+        guilty=said[0] in ("blocked", "throttled"),
+        probe=probe,
+        aim="news6.example" if "news6" in target else "news.example",
+        patient=step != _SILENCE,
+        rounds=rounds,
+        set_ratio=set_ratio,
+        or_said=or_said,
+    )
+
+
 GUILTY: Final = (
     _guilty("sni-drop", _NEWS, _SILENCE, _BY_TLS),
     _guilty("sni-drop", "news.example:443", _SILENCE, _BY_TLS),
@@ -154,27 +189,52 @@ GUILTY: Final = (
     _guilty("dns-nxdomain", "news.example", ("lookup", "dns_nxdomain_error"), _BY_DNS),
     _guilty("dns-block-page", _NEWS, _FORGED, _BY_DNS),
     _guilty("dns-block-page", _PLAIN, _GOOD, _BY_HTTP),
+    # Only a control that was asked tries an address that only the liar gives.
+    _guilty("dns-dead-address", _NEWS, _REFUSED, _BY_DNS),
+    _guilty("dns-dead-address", _PLAIN, _REFUSED, _BY_DNS),
+    _guilty("dns-dead-address", "news.example:443", _REFUSED, _BY_DNS),
     Row(
-        mechanism="dns-dead-address",
-        target=_NEWS,
-        step=("connect", "connection_refused"),
-        said=("unknown", "address_untried"),
+        mechanism="sni-drop",
+        target="cdn.example:443",
+        aim="cdn.example",
+        step=_SILENCE,
+        said=_BY_TLS,
         guilty=True,
-        beyond="No control tries an address that only the liar gives, unless it is asked to.",
     ),
     _throttled("name-queue", _NEWS),
     _throttled("name-queue", _NEWS6),
     _throttled("name-queue", "news.example:443", ("verify", None)),
     _throttled("name-police-packets", "news.example:443", ("verify", None)),
     _throttled("name-police-packets", "news6.example:443", ("verify", None)),
-    Row(
-        mechanism="name-police",
-        target=_NEWS,
-        step=_GOOD,
-        said=_OK,
-        guilty=True,
-        patient=True,
-        beyond="Such a policer lets every handshake through; only a transfer would show it.",
+    # Such a policer lets every handshake through; a transfer shows it.
+    _compared("name-police", "news.example:443", _THROTTLED),
+    _compared("name-police", "https://news.example/big", _THROTTLED, probe="rate", rounds=10),
+    _compared("line-name-queue", "news.example:443", _THROTTLED, set_ratio=SET_RATIO),
+    _compared("line-name-queue", "news6.example:443", _THROTTLED, set_ratio=SET_RATIO),
+    _compared("line-name-police", "news.example:443", _THROTTLED, set_ratio=SET_RATIO),
+    _compared("line-name-police", "news6.example:443", _THROTTLED, set_ratio=SET_RATIO),
+    _compared("sni-drop", "news.example:443", _BY_TLS, step=_SILENCE),
+    _compared("forced-certificate", "news.example:443", _BY_CERTIFICATE, step=_FORGED),
+    _guilty("udp443-block", _QUIC, _NO_QUIC, _BY_QUIC),
+    _guilty("udp443-block", _QUIC6, _NO_QUIC, _BY_QUIC),
+    _guilty("sni-drop", _QUIC, _SILENCE, _BY_TLS),
+    *(
+        Row(
+            mechanism=mechanism,
+            target=f"messenger:{service}",
+            aim="chat.example",
+            step=step,
+            said=said,
+            guilty=True,
+        )
+        for mechanism, service, step, said in (
+            ("sni-drop", "whatsapp-web", _SILENCE, _BY_TLS),
+            ("sni-reset", "whatsapp-web", _RESET, _BY_TLS),
+            ("sni-drop", "signal", ("hello", "generic_timeout_error"), _BY_TLS),
+            ("forced-certificate", "whatsapp-web", _FORGED, _BY_CERTIFICATE),
+            ("address-drop", "telegram", _NO_CONNECT, _BY_TCP),
+            ("dns-nxdomain", "whatsapp-web", ("lookup", "dns_nxdomain_error"), _BY_DNS),
+        )
     ),
     *(
         Row(
@@ -217,7 +277,41 @@ INNOCENT: Final = (
     _innocent(None, "news.example:443", ("verify", None), _OK),
     _innocent(None, "news.example:443", ("connect", None), _OK, probe="tcp"),
     _innocent(None, "news.example", ("lookup", None), _OK),
+    _innocent(None, _QUIC, ("quic", None), _OK),
+    _innocent(None, _QUIC6, ("quic", None), _OK),
+    _innocent(None, "quic://refusing.example:443", ("quic", "connection_refused"), _DOWN),
+    Row(
+        mechanism="loss",
+        target=_QUIC,
+        step=("quic", None),
+        said=_OK,
+        or_said=(("unknown", "too_few"), ("unknown", "own_fault")),
+        patient=True,
+        rounds=6,
+    ),
+    _innocent("ipv6-cut", _QUIC, ("quic", None), _OK),
+    _innocent(None, "messenger:telegram", ("connect", None), _OK),
+    _innocent(None, "messenger:whatsapp-web", ("verify", None), _OK),
+    _innocent(None, "messenger:signal", ("hello", None), _OK),
+    _innocent(None, "messenger:facebook-messenger", ("connect", "connection_refused"), _DOWN),
+    _innocent("udp443-block", "messenger:whatsapp-web", ("verify", None), _OK),
+    _innocent("drop", "messenger:telegram", _NO_CONNECT, _OWN),
     _innocent(None, "https://refused.example/", ("connect", "connection_refused"), _DOWN),
+    Row(
+        mechanism="dns-dead-address",
+        target="https://refused.example/",
+        aim="refused.example",
+        step=_REFUSED,
+        said=_DOWN,
+    ),
+    Row(
+        mechanism="edge-down",
+        target="https://edge.example/",
+        aim="edge.example",
+        step=_REFUSED,
+        said=("unknown", "unclear"),
+        met=True,
+    ),
     _innocent(None, "https://silent.example/", _SILENCE, _DOWN),
     _innocent(None, "https://reset.example/", _RESET, _DOWN),
     _innocent(None, "http://silent.example/", ("request", "generic_timeout_error"), _DOWN),
@@ -282,6 +376,19 @@ INNOCENT: Final = (
     _innocent("home-filter", _NEWS, ("lookup", "dns_bogon_error"), ("unknown", "home_filter")),
     _innocent("dns-dead", _NEWS, ("lookup", "generic_timeout_error"), _OWN),
     _innocent("mqtt-block", _NEWS, _GOOD, _OK),
+    _compared(None, "news.example:443", _NO_DIFFERENCE, rounds=8),
+    _compared(None, "slow.example:443", _NO_DIFFERENCE, rounds=8),
+    _compared("link-throttle", "news.example:443", _NO_DIFFERENCE, rounds=8),
+    _compared("link-throttle", "https://news.example/big", _NO_DIFFERENCE, probe="rate", rounds=8),
+    _compared("congestion", "news.example:443", _NO_DIFFERENCE, rounds=8),
+    _compared("congestion", "https://news.example/big", _NO_DIFFERENCE, probe="rate", rounds=8),
+    _compared(
+        "loss",
+        "news.example:443",
+        _NO_DIFFERENCE,
+        rounds=8,
+        or_said=(("unknown", "too_few"), ("unknown", "own_fault")),
+    ),
     _innocent("udp443-block", _NEWS, _GOOD, _OK),
 )
 

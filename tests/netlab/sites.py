@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import dns.message
 
+from netlab.arms import ADDRESSES, standing_responder
 from netlab.geography import DOMESTIC, ECHO, ECHO_PORT, NAME_SERVER
 from support.authority import Authority, Issued, server_context
 from support.hostile_servers import (
@@ -30,6 +31,7 @@ from support.hostile_servers import (
     tcp_server,
     udp_server,
 )
+from support.quic import quic_server
 
 Serving = AbstractAsyncContextManager[object]
 View = Literal["home", "abroad"]
@@ -56,6 +58,8 @@ class Site:
     addresses: tuple[str, ...]
     manner: Manner = "good"
     place: Literal["world", "home"] = "world"
+    http3: bool = False
+    """Whether QUIC is answered beside TCP."""
     elsewhere: tuple[str, ...] = ()
     """Of a CDN: what the home view gives instead; served from `home`."""
 
@@ -65,11 +69,12 @@ def _pair(last: str) -> tuple[str, str]:
 
 
 SITES: Final = (
-    Site(name="news.example", addresses=_pair("10")),
-    Site(name="news6.example", addresses=("2001:db8:a::16",)),
+    Site(name="news.example", addresses=_pair("10"), http3=True),
+    Site(name="news6.example", addresses=("2001:db8:a::16",), http3=True),
     Site(name="neutral.example", addresses=_pair("20")),
     Site(name="neutral-b.example", addresses=_pair("21")),
     Site(name="cdn.example", addresses=_pair("30"), elsewhere=("198.51.100.30", "2001:db8:d::30")),
+    Site(name="edge.example", addresses=_pair("31"), elsewhere=("198.51.100.31",)),
     Site(name="refused.example", addresses=_pair("40"), manner="absent"),
     Site(name="silent.example", addresses=_pair("41"), manner="silent"),
     Site(name="reset.example", addresses=_pair("42"), manner="reset"),
@@ -79,6 +84,8 @@ SITES: Final = (
     Site(name="refusing.example", addresses=_pair("46"), manner="refusing"),
     Site(name="geo.example", addresses=_pair("47"), manner="geo"),
     Site(name="slow.example", addresses=_pair("48"), manner="slow"),
+    Site(name="chat.example", addresses=_pair("50")),
+    Site(name="b.chat.example", addresses=_pair("51")),
     Site(name="gov.example", addresses=("198.51.100.10", "2001:db8:d::10"), place="home"),
     Site(name="shop.example", addresses=("198.51.100.20", "2001:db8:d::20"), place="home"),
 )
@@ -112,6 +119,7 @@ def servers(place: str, authorities: Authorities) -> list[Serving]:
             standing += _site(each, each.elsewhere, authorities)
     if place == "world":
         standing += [udp_server(host=host, port=ECHO_PORT) for host in ECHO]
+        standing.append(standing_responder(authorities.trusted, *(each.name for each in SITES)))
         standing += [udp_server(host=host, port=443) for host in _pair("20")]
         blocked = authorities.forge("blocked.example")
         answers = _everywhere(BLOCK_PAGE)
@@ -132,7 +140,7 @@ def addresses_in(place: str) -> list[str]:
     if place == "home":
         held += [a for each in SITES for a in each.elsewhere]
     if place == "world":
-        held += [*ECHO, *NAME_SERVER, "192.0.2.0/24", BLOCK_PAGE_HOST, DEAD_HOST]
+        held += [*ECHO, *NAME_SERVER, "192.0.2.0/24", BLOCK_PAGE_HOST, DEAD_HOST, *ADDRESSES]
     if place == "resolver":
         held += NAME_SERVER
     return held
@@ -171,7 +179,8 @@ def address_of(name: str, family: int = 4) -> str:
 def _site(each: Site, addresses: tuple[str, ...], authorities: Authorities) -> list[Serving]:
     if each.manner == "absent":
         return []
-    tls: ssl.SSLContext | None = server_context(_certificate(each, authorities))
+    issued = _certificate(each, authorities)
+    tls: ssl.SSLContext | None = server_context(issued)
     body = f"<title>{each.name}</title>".encode() + b"All the news of the day. " * 100
     whole = page(body, headers={"X-Paper": each.name})
     behaviour = site({"/": whole, BIG_PATH: page(b"x" * BIG_BYTES)})
@@ -196,6 +205,7 @@ def _site(each: Site, addresses: tuple[str, ...], authorities: Authorities) -> l
         for server in (
             tcp_server(secure, tls=tls, host=host, port=443),
             tcp_server(plain, host=host, port=80),
+            *([quic_server(issued, host=host, port=443)] if each.http3 else ()),
         )
     ]
 

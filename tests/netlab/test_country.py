@@ -24,6 +24,7 @@ from netlab.injector import forge
 from netlab.rows import GUILTY, INNOCENT, MECHANISMS, ROWS
 from netlab.sandbox import TESTS, require_sandbox
 from netlab.sites import BLOCK_PAGE_HOST, DEAD_HOST, SITES, addresses_in
+from netlab.tracing import TRACES
 from shyraq_agent.egress import AddressPolicy
 
 REFERENCE = TESTS.parent / "docs" / "reference" / "lab.md"
@@ -58,10 +59,19 @@ def test_no_innocent_row_is_accused(found: dict[str, Any]) -> None:
     assert found["score"]["found"] == found["score"]["guilty"]
 
 
+def test_a_trace_finds_the_routers_and_the_hop_that_answers_for_the_censor(
+    found: dict[str, Any],
+) -> None:
+    """Over both families, without a capability; and nothing of the node's own network is told."""
+    assert [each for each in found["traces"] if each["problem"]] == []
+    assert len(found["traces"]) == len(TRACES)
+
+
 def test_the_ground_truth_names_every_deed_with_its_time(found: dict[str, Any]) -> None:
     """Mechanism, target, start and end, one line each."""
     deeds = [json.loads(line) for line in found["truth"].splitlines()]
-    assert len(deeds) == sum(row.mechanism is not None for row in FEW)
+    wanted = [row.mechanism for row in FEW] + [trace.mechanism for trace in TRACES]
+    assert len(deeds) == sum(each is not None for each in wanted)
     assert all(deed["mechanism"] in MECHANISMS for deed in deeds)
     assert all(0 < deed["start_ms"] <= deed["end_ms"] for deed in deeds)
 

@@ -19,7 +19,19 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
     return printed
 
 
-ACTIONS = ["hello", "echo", "dns", "ping", "web", "web in clear", "tls", "tcp"]
+ACTIONS = [
+    "hello",
+    "echo",
+    "dns",
+    "ping",
+    "web",
+    "web in clear",
+    "tls",
+    "tcp",
+    "quic",
+    "name_pair",
+    "rate",
+]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -28,7 +40,8 @@ def test_no_action_costs_more_than_is_promised(costs: dict[str, list[int]], acti
     assert BYTES_OF[action] / 4 <= costs[action][0] <= BYTES_OF[action]
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+# The page that `rate` reads is longer than that: what its server still sent is lost to the meter.
+@pytest.mark.parametrize("action", [*(each for each in ACTIONS if each != "rate"), "trace"])
 def test_the_meter_counts_what_the_line_carries(costs: dict[str, list[int]], action: str) -> None:
     """The kernel's counters of the cable and the agent's own meter agree."""
     line, metered = costs[action]

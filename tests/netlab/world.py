@@ -7,7 +7,7 @@ serves until its input ends.
     silent.example      no answer after ClientHello
     reset.example       RST after ClientHello
     forged.example      a certificate of another authority
-    big.example         a long page behind a long chain, on both families, in clear too
+    big.example         a long page behind a long chain, on both families, in clear too, and QUIC
     redirect.example    /<n> leads to the n-th forbidden address
     forbidden<n>.example, twice<n>.example
                         resolve to the n-th forbidden address; the latter to a good one at first
@@ -33,6 +33,7 @@ from netlab.addresses import (
     RESETTING,
     SITE,
 )
+from netlab.arms import standing_responder
 from support.authority import Authority, server_context
 from support.hostile_addresses import FORBIDDEN_ADDRESSES
 from support.hostile_servers import (
@@ -47,6 +48,7 @@ from support.hostile_servers import (
     tcp_server,
     udp_server,
 )
+from support.quic import quic_server
 
 ZONE = {
     "orda.example": SITE,
@@ -99,6 +101,8 @@ async def serve(folder: Path) -> None:
             await stack.enter_async_context(secure)
             await stack.enter_async_context(tcp_server(to_https, host=host, port=80))
         for host in BIG:
+            quic = quic_server(long_leaf, middle.issued, authority.issued, host=host, port=443)
+            await stack.enter_async_context(quic)
             big = site({"/": page(os.urandom(300_000))})
             await stack.enter_async_context(tcp_server(big, tls=long, host=host, port=443))
             await stack.enter_async_context(tcp_server(big, host=host, port=80))
@@ -111,6 +115,7 @@ async def serve(folder: Path) -> None:
             dns_server(NameServer().reply, host=NAME_SERVER, port=53),
         ):
             await stack.enter_async_context(server)
+        await stack.enter_async_context(standing_responder(authority))
         authority.write_bundle(folder / "bundle.pem")
         print("ready", flush=True)  # noqa: T201  # the lab waits for this line
         await asyncio.to_thread(sys.stdin.read)
