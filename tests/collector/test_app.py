@@ -23,6 +23,7 @@ from shyraq_collector.correlate.pace import Pace as Thresholds
 from shyraq_collector.disclose.reader import Mark
 from shyraq_collector.disclose.reader import Position as Page
 from shyraq_collector.errors import ConfigError
+from shyraq_collector.facts.asks import Met
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.incidents import Incident, State
 from shyraq_collector.facts.reports import VerifiedReport
@@ -420,6 +421,10 @@ class CountingJudge:
         """Time gives nothing."""
         assert now_ms >= 0
         return []
+
+    def news(self) -> tuple[Met, ...]:
+        """It meets nobody."""
+        return ()
 
 
 def stored_chain(ledger: StoredLedger, node: SigningNode, count: int) -> list[Kept]:

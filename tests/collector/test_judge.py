@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shyraq_collector.facts.asks import Met
 from shyraq_collector.facts.fleet import Placement, Role
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
@@ -285,6 +286,41 @@ def test_a_dead_address_where_the_site_was_met_is_nobodys_lie() -> None:
         _DEAD, _asked(*https("198.51.100.66", connect="connection_refused")), before=True
     )
     assert _last(said) == ("unknown", None, "unclear", "control.not-here")
+
+
+def test_where_a_site_was_met_outlasts_a_restart() -> None:
+    """Or a part of the site that died long ago would pass for a liar's invention."""
+    first = _Story()
+    first.minute((_place(), _door(66)))
+    met = first.judge.news()
+    assert [(each.target, each.address) for each in met] == [(SITE, "198.51.100.66")]
+    dead = _asked(*https("198.51.100.66", connect="connection_refused"))
+    for known, rule in ((met, "control.not-here"), ((), "dns.wrong-address")):
+        again = _Story()
+        again.judge.learn(known)
+        for _ in range(3):
+            again.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+            again.minute((_place(), _DEAD))
+            again.minute((CONTROL, dead), (CONTROL_2, dead))
+        again.minute((CONTROL, GOOD), (CONTROL_2, GOOD))
+        for _ in range(7):
+            again.minute()
+        assert [each.rule for each in again.verdicts if each.node == "node-0001"][-1] == rule
+
+
+def test_an_address_is_news_once_an_hour() -> None:
+    """However often the site is met there, and from an earlier run on."""
+    story = _Story()
+    told = []
+    for _ in range(130):
+        story.minute((_place(), _door(66)))
+        told.append(len(story.judge.news()))
+    assert [minute for minute, number in enumerate(told) if number] == [0, 60, 120]
+    again = _Story()
+    again.judge.learn([Met(target=SITE, address="198.51.100.66", at_ms=1_668_927_600_000)])
+    assert again.judge.news() == ()
+    again.minute((_place(), _door(66)))
+    assert again.judge.news() == ()
 
 
 def test_where_the_site_was_met_one_try_afterwards_is_enough() -> None:

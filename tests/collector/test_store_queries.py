@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from shyraq_collector.errors import LocalError
+from shyraq_collector.facts.asks import Met
 from shyraq_collector.store import queries
-from shyraq_collector.store.findings import VIEW_KEPT_MS, from_json, memory, to_json
+from shyraq_collector.store.findings import (
+    MET_KEPT_MS,
+    VIEW_KEPT_MS,
+    from_json,
+    memory,
+    met,
+    to_json,
+)
 from shyraq_collector.store.history import frames
 from support.clock import STORY_START_MS
 from support.findings import commit, entry, findings, incident, verdict, view
@@ -59,6 +67,20 @@ def test_one_tick_is_committed_whole(ledger: StoredLedger, node: SigningNode) ->
     assert list(queries.verdicts(reader, since_ms=NOW_MS + 1)) == []
     assert queries.view(reader) == view(NOW_MS)
     assert queries.mark(reader) == (NOW_MS, 2)
+
+
+def test_where_targets_were_met_is_kept_for_a_week(ledger: StoredLedger) -> None:
+    """The newest moment of each address; an older file, which no run has opened, knows nothing."""
+    site = "https://courier.example.org/"
+    first = Met(target=site, address="192.0.2.10", at_ms=NOW_MS)
+    later = replace(first, at_ms=NOW_MS + 5)
+    other = replace(first, address="2001:db8::10")
+    commit(ledger, findings(met=(first, other)), findings(NOW_MS + 9, met=(later, first)))
+    assert {*met(ledger.connection)} == {later, other}
+    commit(ledger, findings(NOW_MS + MET_KEPT_MS + 1))
+    assert met(ledger.connection) == [later]
+    ledger.connection.execute("PRAGMA user_version=1")
+    assert met(ledger.connection) == []
 
 
 def test_a_new_ledger_has_nothing_to_say(ledger: StoredLedger) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
+from shyraq_collector.facts.asks import Met
 from shyraq_collector.facts.fleet import NodeId, Placement
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
@@ -48,6 +49,10 @@ class Judges(Protocol):
 
     def advance(self, now_ms: int) -> list[Verdict]:
         """The verdicts that only time was needed for."""
+        ...
+
+    def news(self) -> Sequence[Met]:
+        """Where targets were met since the last call."""
         ...
 
 
@@ -126,6 +131,10 @@ class Desk:
                 self._verdicts += await asyncio.to_thread(self._judge.advance, advance_to_ms)
         verdicts, self._verdicts = self._verdicts, []
         return verdicts
+
+    async def met(self) -> Sequence[Met]:
+        """Where targets were met since the last call; to be kept for the next run."""
+        return await self.between(self._judge.news)
 
     async def between(self, ask: Callable[[], T]) -> T:
         """What somebody wants to know of the judge, asked in a thread while it judges nothing."""

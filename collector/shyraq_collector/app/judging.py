@@ -159,6 +159,7 @@ class Judging:
             self._engine.hold(at_ms / 1000, since=stumbled_ms / 1000)
         watermark_ms = self._eyes.watermark_ms()
         verdicts = await self._desk.verdicts(watermark_ms)
+        met = await self._desk.met()
         for verdict in await self._first_verdicts(verdicts):
             tell_verdict(self._engine, verdict)
         # From here to the snapshot nothing may wait: what is told in between is behind the cursor.
@@ -174,6 +175,7 @@ class Judging:
             incidents=[*incidents, *settled],
             verdicts=verdicts,
             view=self._view(at_ms, min(at_ms, watermark_ms)),
+            met=met,
         )
         self._last_tick_ms = at_ms
         await self._save(findings)

@@ -20,6 +20,7 @@ from shyraq_collector.judge.judge import Judge
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.registry import Node, Registry
 from shyraq_collector.store import queries
+from shyraq_collector.store.findings import met
 from shyraq_collector.store.history import frames
 
 
@@ -59,6 +60,7 @@ def _verdicts(connection: sqlite3.Connection, policy: Policy, since_ms: int) -> 
     registry = Registry(connection)
     nodes = {node.id: node for node in registry.nodes()}
     judge, newest_ms = Judge(policy), 0
+    judge.learn(met(connection))
     for kept in frames(connection, registry.key_ring(), since_ms=since_ms - WARM_MS):
         newest_ms = max(newest_ms, kept.report.received_ms)
         placement = _placement(nodes[kept.report.node], kept.report)

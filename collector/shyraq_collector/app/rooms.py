@@ -41,7 +41,7 @@ from shyraq_collector.facts.reports import Message
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.registry import Registry
 from shyraq_collector.store import queries
-from shyraq_collector.store.findings import Findings, memory, save
+from shyraq_collector.store.findings import Findings, memory, met, save
 from shyraq_collector.store.history import frames
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.judged import judged_after, without_verdict
@@ -119,6 +119,7 @@ class Rooms:
             commit_point=edges.commit_point,
         )
         judge = Judge(config.policy)
+        judge.learn(met(self._history_reader))
         self._desk = Desk(
             judge,
             placement_of=self._fleet.placement,

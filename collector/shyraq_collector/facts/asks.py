@@ -1,4 +1,4 @@
-"""Addresses in question, and who is asked to try them; values only."""
+"""Addresses in question, who is asked to try them, and where a target was surely met; values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,16 @@ class Question:
     """When a sensor last failed there."""
     tries: Mapping[str, Tried]
     """By control network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """A certificate for the target's name was verified at this address."""
+
+    target: str
+    address: str
+    at_ms: int
+    """When last, milliseconds since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

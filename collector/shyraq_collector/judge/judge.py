@@ -15,12 +15,13 @@ measurements in the same order give the same verdicts, so everything can be reco
 store. Memory is bounded per target and per (node, target), whatever arrives.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final
 
-from shyraq_collector.facts.asks import Question
+from shyraq_collector.facts.asks import Met, Question
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
@@ -135,6 +136,14 @@ class Judge:
         """
         self._now_ms = max(self._now_ms, now_ms)
         return [verdict for target in list(self._waiting) for verdict in self._expire(target)]
+
+    def learn(self, met: Iterable[Met]) -> None:
+        """Takes back the addresses at which targets were met in an earlier run."""
+        self._memories.genuine.learn(met)
+
+    def news(self) -> tuple[Met, ...]:
+        """Addresses at which targets were met, to be given to `learn` in the next run."""
+        return self._memories.genuine.news()
 
     def questions(self, now_ms: int) -> tuple[Question, ...]:
         """The addresses that controls should try, the newest failure first.

@@ -60,7 +60,8 @@ class Memories:
         self._controls = Controls()
         self._lines = Lines(policy)
         self._slowness = Slowness()
-        self._genuine = Genuine()
+        self.genuine = Genuine()
+        """Addresses at which targets were surely met."""
         self._streaks: OrderedDict[tuple[str, str], _Streak] = OrderedDict()
 
     def note_line(self, placement: Placement, measurement: Measurement, at_ms: int) -> None:
@@ -76,7 +77,7 @@ class Memories:
         """
         abroad = placement.role == "control"
         policy, node = self._policy.of(sighting.target), NodeId(placement.node)
-        self._genuine.note(sighting)
+        self.genuine.note(sighting)
         if abroad or policy.domestic:
             network = network_of(placement)
             self._controls.remember(
@@ -128,7 +129,7 @@ class Memories:
             return answer
         if answer.tried and not answer.passed_after:
             return answer
-        if not self._genuine.is_genuine(sighting.target, seen.address, sighting.at_ms):
+        if not self.genuine.is_genuine(sighting.target, seen.address, sighting.at_ms):
             return answer
         return replace(self._elsewhere(entered, seen, now_ms=now_ms), indirect=True)
 
@@ -169,7 +170,7 @@ class Memories:
             else "absent",
             given=seen.address in answer.answers,
             strange_address=seen.address is not None
-            and self._genuine.is_strange(sighting.target, seen.address, answer.answers),
+            and self.genuine.is_strange(sighting.target, seen.address, answer.answers),
             injected=seen.injected,
         )
 

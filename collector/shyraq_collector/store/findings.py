@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
+from shyraq_collector.facts.asks import Met
 from shyraq_collector.facts.incidents import Entry, GroupStatus, Incident
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.codec import decode, encode
@@ -21,6 +22,12 @@ Hold = Literal["starting", "hold", "own-fault"]
 
 VIEW_KEPT_MS = 7 * 86_400_000
 """How long old views are kept, so that "how was it then" has an answer."""
+
+_KNOWS_MET = 2
+"""Version of the file from which on it holds that."""
+
+MET_KEPT_MS = 7 * 86_400_000
+"""How long it is remembered where a target was met: an address that died may be given for days."""
 
 T = TypeVar("T")
 
@@ -59,6 +66,8 @@ class Findings:
     """Those that the entries belong to."""
     verdicts: Sequence[Verdict]
     view: View
+    met: Sequence[Met] = ()
+    """Where the judge has met targets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,12 @@ def save(connection: sqlite3.Connection, findings: Findings) -> None:
             for verdict in findings.verdicts
         ],
     )
+    connection.executemany(
+        "INSERT INTO met VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+        [(each.target, each.address, each.at_ms) for each in findings.met],
+    )
+    connection.execute("DELETE FROM met WHERE at_ms < ?", (findings.at_ms - MET_KEPT_MS,))
     connection.execute(
         "INSERT OR REPLACE INTO view VALUES (?, ?)", (findings.at_ms, pack_view(findings.view))
     )
@@ -132,6 +147,15 @@ def memory(connection: sqlite3.Connection) -> Memory | None:
     """What the last tick left behind; None before the first."""
     row = connection.execute("SELECT cursor, ticked_ms, snapshot FROM engine").fetchone()
     return None if row is None else Memory(cursor=row[0], ticked_ms=row[1], snapshot=row[2])
+
+
+def met(connection: sqlite3.Connection) -> list[Met]:
+    """Where targets were met, as far as it is remembered."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < _KNOWS_MET:
+        return []  # a reader beside an older file, which no run has brought up to date
+    rows = connection.execute("SELECT target, address, at_ms FROM met")
+    return [Met(target=target, address=address, at_ms=at_ms) for target, address, at_ms in rows]
 
 
 def pack_view(view: View) -> bytes:

@@ -4,6 +4,7 @@
 2. `timeline` rows can never be changed or deleted; the database itself refuses.
 3. `seen` holds runs of linked frames (see `segments`); `conflict` names forks, whose frames all
    stay in `frame`; `counter` has node number 0 for the whole collector.
+4. `met` is the judge's memory of addresses at which a target's certificate was verified.
 
 The registry's tables stand here too, because a migration spans all tables; only `registry` reads
 and writes them.
@@ -170,5 +171,15 @@ CREATE TABLE engine (
 CREATE TABLE view (at_ms INTEGER PRIMARY KEY, body BLOB NOT NULL);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_V1,)
+_V2: Final = """
+CREATE TABLE met (
+    target TEXT NOT NULL,
+    address TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (target, address)
+) WITHOUT ROWID;
+CREATE INDEX met_by_time ON met (at_ms);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_V1, _V2)
 """Step n brings a file from version n to n + 1; never edited once released."""
