@@ -128,7 +128,8 @@ def play(
         print(f"\r  {name}, seed {seed}: {100 * done:3.0f} %", end="", file=sys.stderr, flush=True)
 
     interferences = [fault for truth in truths if (fault := truth.interference) is not None]
-    survey = Survey(placements, interferences, (EPOCH_S, end), rng, under_test)
+    luck = random.Random(f"survey {seed}")  # noqa: S311 - a simulation must be repeatable
+    survey = Survey(placements, interferences, (EPOCH_S, end), luck, under_test)
     world = World(placements, spans, rng, survey)
     world.run([under_test], EPOCH_S, quiet_end, progress)
     cpu_s = time.process_time() - cpu_begun

@@ -6,9 +6,9 @@ ln((θ + (1-θ)q) / q), q being the chance that it fell on its own; a line that 
 -ln(1-θ). Lines that fell before the window were not there to fall and leave the count, so the
 denominator is frozen just before onset. A site counts once in each group.
 
-The score is the best over windows and alternatives, less a price for the longer windows; the rest
-of the price of taking the best is in the thresholds (see `finding`). Not here: slow roll-outs,
-which fit no window (`level`).
+The score is the best over windows and alternatives, less a price for the longer windows and one for
+the number of groups of this kind (see `lattice`); the rest of the price of taking the best is in
+the thresholds (see `finding`). Not here: slow roll-outs, which fit no window (`level`).
 """
 
 import math
@@ -90,7 +90,7 @@ def _in_window(
     return Finding(
         key=group.key,
         test="edge",
-        score=edge_score(chances, group.up) - price,
+        score=edge_score(chances, group.up) - price - country.lattice.price(group.key),
         eligible=group.up + len(inside),
         down=len(inside),
         sites=len(inside),

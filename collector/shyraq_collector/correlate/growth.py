@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import WINDOW_PRICE_NATS, edge_score
-from shyraq_collector.correlate.finding import DOWN_SHARE_MIN, SUSPECT_NATS
+from shyraq_collector.correlate.finding import REGION_LINES_MIN, SUSPECT_NATS, share_needed
 from shyraq_collector.correlate.lattice import LINES_MIN
 from shyraq_collector.correlate.level import PRIOR_SPREAD, log_tail, usual_share
 from shyraq_collector.correlate.line import Line
@@ -52,8 +52,10 @@ def explain(
     def passes(box: Box) -> bool:
         inside = [line for line in fallen if box.holds(line)]
         rest = sum(box.holds(line) for line in up)
-        enough = len(inside) >= max(LINES_MIN, DOWN_SHARE_MIN * (len(inside) + rest))
-        return enough and set_score(country, inside, rest, now, pace) >= SUSPECT_NATS
+        street = box.regions is not None and box.isps is None
+        enough = len(inside) >= (REGION_LINES_MIN if street else LINES_MIN)
+        most = len(inside) >= share_needed(len(inside)) * (len(inside) + rest)
+        return enough and most and set_score(country, inside, rest, now, pace) >= SUSPECT_NATS
 
     return name_scope(country.code, best_box(cells), cells, passes)
 

@@ -3,8 +3,11 @@
 nation → ISP, nation → region, cell = ISP × region; each again split into fixed and mobile. A line
 belongs to every group whose coordinates it matches: at most eight. Groups are never learned from
 the data, so the number of looks, and with it the false-alarm arithmetic, is fixed by the fleet.
+Looking at many groups of one kind has its price: the logarithm of their number, in nats.
 """
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,6 +60,7 @@ class Lattice:
         """Begin with the nation alone; groups appear with the lines that need them."""
         self.groups: list[Group] = [Group(NATION)]
         self._index: dict[GroupKey, int] = {NATION: 0}
+        self._looks: Counter[tuple[bool, ...]] = Counter()
 
     def join(self, key: LineKey) -> tuple[int, ...]:
         """Place a line; returns the indices of its groups, the nation first."""
@@ -69,12 +73,16 @@ class Lattice:
                 for region in regions:
                     index = self._at(GroupKey(isp, region, access))
                     self.groups[index].lines += 1
+                    if self.groups[index].lines == LINES_MIN:
+                        self._looks[_kind(self.groups[index].key)] += 1
                     found.append(index)
         return tuple(found)
 
     def leave(self, groups: tuple[int, ...]) -> None:
         """Take a line out again."""
         for index in groups:
+            if self.groups[index].lines == LINES_MIN:
+                self._looks[_kind(self.groups[index].key)] -= 1
             self.groups[index].lines -= 1
 
     def count(self, groups: tuple[int, ...], change: int) -> None:
@@ -82,9 +90,18 @@ class Lattice:
         for index in groups:
             self.groups[index].up += change
 
+    def price(self, key: GroupKey) -> float:
+        """What it costs, in nats, that groups of this kind are looked at: ln of their number."""
+        return math.log(max(self._looks[_kind(key)], 1))
+
     def _at(self, key: GroupKey) -> int:
         index = self._index.get(key)
         if index is None:
             index = self._index[key] = len(self.groups)
             self.groups.append(Group(key))
         return index
+
+
+def _kind(key: GroupKey) -> tuple[bool, ...]:
+    """Which coordinates limit a group."""
+    return tuple(part is not None for part in key)

@@ -58,7 +58,8 @@ def level_findings(
             Finding(
                 key=group.key,
                 test="level",
-                score=-log_tail(len(lines), eligible, mean, spread),
+                score=-log_tail(len(lines), eligible, mean, spread)
+                - country.lattice.price(group.key),
                 eligible=eligible,
                 down=len(lines),
                 sites=len(lines),

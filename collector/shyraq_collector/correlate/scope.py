@@ -4,8 +4,8 @@
 2. Order the values of each dimension by the share that fell; every combination of leading values
    is a candidate box. A box is scored by how well "one share down inside, chance outside"
    explains the counts, less a price for every value it has to name. The best box wins.
-3. A network or region stays named only if it alone passes as suspected with thirty per cent down
-   inside the box; a value with under three lines cannot be named by itself.
+3. A network or region stays named only if it alone passes as suspected inside the box that is
+   named in the end; a value with under three lines cannot be named by itself.
 4. Nation: at least three networks named (all of the country's where there are fewer, so that two
    mobile networks among four are never a nation) and at least half of the observable regions (more
    than half where the box itself is limited to regions). A network that stayed up inside a nation
@@ -148,17 +148,7 @@ def name_scope(
         The scope to publish and the box narrowed to what is proven; None where no value of the
         box is proven by itself.
     """
-    inside = [c for c in cells if _inside(box, c)]
-    isps = sorted(
-        name
-        for name in {c.isp for c in inside if c.isp}
-        if passes(Box(frozenset((name,)), box.regions, box.access))
-    )
-    regions = sorted(
-        name
-        for name in {c.region for c in inside if c.region}
-        if passes(Box(box.isps, frozenset((name,)), box.access))
-    )
+    isps, regions = _passing(box, cells, passes)
     access: tuple[Access, ...] = (box.access,) if box.access else ()
     all_isps = _observable(cells, lambda c: c.isp, box)
     all_regions = _observable(cells, lambda c: c.region, box)
@@ -182,6 +172,7 @@ def name_scope(
         # Everything is touched, but too little of it is proven for a nation.
         limits = None if enough_regions else frozenset(regions) or None
         proven = Box(frozenset(isps) or None, limits, box.access)
+    proven = _narrowed(proven, cells, passes)
     scope = Scope(
         country=country,
         level=_level(proven),
@@ -192,6 +183,38 @@ def name_scope(
     return (
         (scope, proven) if proven.isps or proven.regions or not (all_isps or all_regions) else None
     )
+
+
+def _passing(
+    box: Box, cells: list[Cell], passes: Callable[[Box], bool]
+) -> tuple[list[str], list[str]]:
+    """Networks and regions of a box that pass by themselves inside it."""
+    inside = [c for c in cells if _inside(box, c)]
+    isps = {c.isp for c in inside if c.isp}
+    regions = {c.region for c in inside if c.region}
+    return (
+        sorted(n for n in isps if passes(Box(frozenset((n,)), box.regions, box.access))),
+        sorted(n for n in regions if passes(Box(box.isps, frozenset((n,)), box.access))),
+    )
+
+
+def _narrowed(box: Box, cells: list[Cell], passes: Callable[[Box], bool]) -> Box:
+    """A box all of whose names still pass when the others are left out that do not.
+
+    A region may owe its place to a network that is not proven itself. Where access is all that
+    limits the networks, and some of the region have none of it, those that have are named.
+    """
+    while True:
+        isps, regions = _passing(box, cells, passes)
+        names = _proven(box.isps, isps)
+        if box.isps is None and box.access and box.regions:
+            there = [c for c in cells if c.region in box.regions]
+            without = {c.isp for c in there} - {c.isp for c in there if c.access == box.access}
+            names = frozenset(isps) or None if without else None
+        proven = Box(names, _proven(box.regions, regions), box.access)
+        if proven == box:
+            return box
+        box = proven
 
 
 def _proven(limits: frozenset[str] | None, named: list[str]) -> frozenset[str] | None:
