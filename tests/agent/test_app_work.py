@@ -133,6 +133,49 @@ async def test_a_change_traces_at_once_where_the_host_consented(consents: bool) 
     assert (at_the_edge, later) == ((1, 1) if consents else (0, 0))
 
 
+async def test_pairs_that_wait_for_their_washout_hold_up_nobody() -> None:
+    """Twenty that never come back: other probes go on, and so does the beat."""
+    pace, measured, sealed = FakePace(), list[str](), list[Contents]()
+
+    async def wait_for_ever(target: Target, _edges: Edges) -> RawMeasurement:
+        measured.append(target.text)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def look(target: Target, edges: Edges) -> RawMeasurement:
+        measured.append("dns")
+        return Record("dns", target.text, edges).finish({"answered": 1})
+
+    pairs = [parse_target(f"n{number}.example:443") for number in range(20)]
+    work = Work(
+        plan=(
+            *(PlannedProbe(probe="name_pair", target=each, period_s=1_800) for each in pairs),
+            PlannedProbe(probe="dns", target=parse_target("a.example"), period_s=900),
+        ),
+        probes={"name_pair": wait_for_ever, "dns": look},
+        ladder=Ladder(rungs=()),
+        edges=make_edges(Authority(), pace=pace),
+        heartbeat_ms=60_000,
+        ladder_period_ms=300_000,
+        vitals_period_ms=60_000,
+        read_vitals=dict,
+        seal=sealed.append,
+        spending=ample(),
+        seed="kz-test-0001",
+    )
+    task = asyncio.create_task(work.run())
+    try:
+        for _ in range(60):
+            await pace.run_for(60_000)
+            await asyncio.sleep(0.005)  # vitals are read in a thread
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert {each.text for each in pairs} <= set(measured)
+    assert measured.count("dns") >= 3
+    assert sum(contents.kind == "pulse" for contents in sealed) >= 50
+
+
 async def test_finish_seals_what_is_left() -> None:
     """At the end of the program one last pulse holds whatever waits."""
     pace, sealed = FakePace(), list[Contents]()
