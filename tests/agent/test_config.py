@@ -19,9 +19,10 @@ from shyraq_agent.config.plan import (
     resolvers_of,
     responder_of,
 )
+from shyraq_agent.config.probing import LimitSettings, TraceSettings
 from shyraq_agent.config.reader import read_table
 from shyraq_agent.config.reference import render_reference, undocumented
-from shyraq_agent.config.settings import LimitSettings, Settings, TraceSettings
+from shyraq_agent.config.settings import Settings
 from shyraq_agent.config.traffic import BYTES_OF, expected_traffic
 from shyraq_agent.errors import ConfigError
 from shyraq_agent.measure import PROBES

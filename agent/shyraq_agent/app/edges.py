@@ -8,7 +8,11 @@ import certifi
 
 from shyraq_agent.clock import Pace, Stopwatch
 from shyraq_agent.config.plan import limits_of, resolvers_of
-from shyraq_agent.config.settings import LimitSettings, NetworkSettings, ResolverSettings
+from shyraq_agent.config.probing import (
+    LimitSettings,
+    ResolverSettings,
+)
+from shyraq_agent.config.settings import NetworkSettings
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure.certificates import Trust

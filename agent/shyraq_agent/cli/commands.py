@@ -22,8 +22,9 @@ from shyraq_agent.cli.show import render_status, render_traffic, what_is_wrong
 from shyraq_agent.clock import RealPace, RealStopwatch
 from shyraq_agent.config import AgentConfig, load_config
 from shyraq_agent.config.plan import ladder_of, responder_of
+from shyraq_agent.config.probing import LimitSettings
 from shyraq_agent.config.reference import render_reference
-from shyraq_agent.config.settings import LimitSettings, NetworkSettings
+from shyraq_agent.config.settings import NetworkSettings
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.errors import AgentError, ConfigError
 from shyraq_agent.measure import PROBES

@@ -1,6 +1,6 @@
 """The agent's configuration: one TOML file, read once, frozen.
 
-`settings`    every key, with its docstring, default and range
+`settings`    every key, with its docstring, default and range; `probing` those of what is measured
 `reader`      from a TOML table to those dataclasses, collecting mistakes
 `rules`       what must hold between keys, and of the files they name
 `plan`        what the rest of the agent takes: endpoints, ladder, targets

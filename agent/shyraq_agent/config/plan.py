@@ -6,12 +6,14 @@ Plain conversions. Reading the target lists is the only thing here that touches 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from shyraq_agent.config.settings import (
+from shyraq_agent.config.probing import (
     CadenceSettings,
     LimitSettings,
     NamePairSettings,
     ResolverSettings,
     ResponderSettings,
+)
+from shyraq_agent.config.settings import (
     Settings,
 )
 from shyraq_agent.measure import PROBE_OF_KIND

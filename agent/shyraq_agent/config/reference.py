@@ -1,4 +1,4 @@
-"""The documentation of every key, printed from the docstrings in `settings`.
+"""The documentation of every key, printed from the docstrings in `settings` and `probing`.
 
 A test compares docs/reference/agent-configuration.md with what is printed here, and fails when
 a key has no docstring.
@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from shyraq_agent.config import settings as schema
+from shyraq_agent.config import probing, settings
 from shyraq_agent.config.settings import Settings
 
 _HEAD = """# Agent configuration
@@ -100,7 +100,8 @@ def _default_words(default: object) -> str:
 def _docstrings() -> Mapping[str, str]:
     """The string that follows each field, by class.key."""
     found: dict[str, str] = {}
-    for node in ast.parse(inspect.getsource(schema)).body:
+    parsed = (ast.parse(inspect.getsource(module)) for module in (probing, settings))
+    for node in (node for module in parsed for node in module.body):
         if not isinstance(node, ast.ClassDef):
             continue
         for field, after in zip(node.body, node.body[1:], strict=False):

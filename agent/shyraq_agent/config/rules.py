@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from shyraq_agent.config.settings import (
-    BrokerSettings,
+from shyraq_agent.config.probing import (
     ResponderSettings,
     RungSettings,
+)
+from shyraq_agent.config.settings import (
+    BrokerSettings,
     Settings,
     WindowSettings,
 )

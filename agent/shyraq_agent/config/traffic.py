@@ -12,7 +12,13 @@ from typing import Final
 
 from shyraq_agent.budget import Terms, Window
 from shyraq_agent.config.plan import PlannedProbe
-from shyraq_agent.config.settings import ResponderSettings, RungSettings, Settings
+from shyraq_agent.config.probing import (
+    ResponderSettings,
+    RungSettings,
+)
+from shyraq_agent.config.settings import (
+    Settings,
+)
 from shyraq_agent.measure.limits import Limits
 from shyraq_agent.measure.messengers import endpoints_of
 from shyraq_agent.measure.responder import BODY_BYTES
