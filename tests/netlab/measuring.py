@@ -164,7 +164,7 @@ def make_edges(stage: Stage, limits: Limits, skew_ms: int = 0, *, family: int = 
         limits=limits,
         responder=known_responder(family),
         # Nothing lingers in this country, so nothing is waited for.
-        pairing=Pairing(neutral_name="neutral.example", washout_ms=0),
+        pairing=Pairing(neutral_name="neutral.example", washout_ms=0, rounds=4),
     )
 
 

@@ -14,8 +14,9 @@ from netlab.censors import marking, sort_marked_into
 from netlab.geography import nodes_of
 from netlab.mechanisms import Mechanism, Scene
 
-LINE_KBIT_S: Final = 2048
-NAME_KBIT_S: Final = 256
+LINE_KBIT_S: Final = 1024
+NAME_KBIT_S: Final = 128
+"""Slow, because a policer lets a second's worth through at once: little of a body it must be."""
 SET_RATIO: Final = LINE_KBIT_S / NAME_KBIT_S
 """How much slower the name is made than everything else on the line."""
 
@@ -119,12 +120,12 @@ def _word(kbit_s: float) -> str:
     for word, due in (("name's", NAME_KBIT_S), ("line's", LINE_KBIT_S)):
         if abs(kbit_s / due - 1) <= _TOLERANCE:
             return word
-    return "fast" if kbit_s > 4 * LINE_KBIT_S else f"{kbit_s:.0f} kbit/s"
+    return "fast" if kbit_s > 8 * LINE_KBIT_S else f"{kbit_s:.0f} kbit/s"
 
 
 def _unevenness(scene: Scene) -> str:
     speeds = [_speed(scene, _OTHER) for _ in range(_LOOKS)]
-    if min(speeds) > 4 * LINE_KBIT_S:
+    if min(speeds) > 8 * LINE_KBIT_S:
         return "fast"
     is_uneven = max(speeds) >= _UNEVEN * min(speeds) and max(speeds) <= 1.2 * LINE_KBIT_S
     return "uneven" if is_uneven else " ".join(f"{speed:.0f}" for speed in speeds)
