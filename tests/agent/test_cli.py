@@ -38,7 +38,9 @@ def lenient(gateways: Sequence[str]) -> AddressPolicy:
     return AddressPolicy(gateways=gateways, admitted=("127.0.0.0/8",))
 
 
-@pytest.mark.parametrize("command", ["", "run", "once", "status", "check-config", "keygen"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "once", "status", "check-config", "keygen", "pause", "resume"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--help says what a command does and exits 0."""
     assert run(*([command] if command else []), "--help") == 0
@@ -170,6 +172,7 @@ def test_everything_that_can_be_wrong_has_its_sentence() -> None:
         "spool": {"held": 0, "held_bytes": 0, "refused": 0, "dropped": 0},
         "spool_failing": None,
         "probe_bugs": 0,
+        "paused": None,
         "budget": {
             "used_bytes": 5_000_000,
             "monthly_bytes": 300_000_000,
@@ -207,6 +210,38 @@ def test_everything_that_can_be_wrong_has_its_sentence() -> None:
         inner[path[-1]] = value
         assert len(what_is_wrong(told)) == 1, path
         assert "wrong" in render_status(told)
+
+    paused = {**good, "paused": {"left_s": 1_800, "for_s": 3_600}, "last_receipt_age_ms": 400_000}
+    assert what_is_wrong(paused) == ()
+    assert "paused for 30 more minutes" in render_status(paused)
+
+
+async def test_pause_and_resume_speak_to_the_running_agent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each says how it stands now; without an agent both say so."""
+    ledger = Ledger()
+    with running_broker(tmp_path) as broker:
+        path = write_config(tmp_path / "n", ledger, [broker])
+        pace, ready = FakePace(), asyncio.Event()
+        task = asyncio.create_task(make_agent(load_config(path), pace, on_ready=ready.set).run())
+        await ready.wait()
+
+        async def said(*arguments: str) -> str:
+            asking = asyncio.create_task(asyncio.to_thread(run, *arguments, "--config", str(path)))
+            await until(asking.done, moving=lambda: pace.run_for(200))
+            assert await asking == 0
+            return capsys.readouterr().out
+
+        assert re.fullmatch(r"paused for (59|60) more minutes\n", await said("pause"))
+        assert await said("pause", "until-resumed") == "paused until resumed\n"
+        assert json.loads(await said("resume", "--json")) == {"paused": None}
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    assert await asyncio.to_thread(run, "pause", "--config", str(path)) == 1
+    assert "no agent runs" in capsys.readouterr().err
+    assert run("pause", "3h", "--config", str(path)) == 2
 
 
 def test_once_measures_without_broker_or_key(capsys: pytest.CaptureFixture[str]) -> None:

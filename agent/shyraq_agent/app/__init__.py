@@ -6,6 +6,8 @@
 `asked`     control nodes: obeys the collector's asks; `obeyed` remembers which, on the disk
 `jobs`      what is due how often, at each level of spending
 `spending`  the month's account: what was used, and what may still be
+`presence`  here or away: what runs in either phase, and what is said between them
+`absence`   the host's pause, which outlives restarts
 `sealer`    from contents to committed frames, in order, through a failing disk
 `status`    tells `shyraq-agent status` how things stand, over a local socket
 """

@@ -20,9 +20,11 @@ from importlib.metadata import version
 from random import Random
 from typing import Final, cast
 
-from shyraq_agent.app.asked import Asked, Rules
+from shyraq_agent.app.absence import FACT as PAUSE
+from shyraq_agent.app.absence import Absence
+from shyraq_agent.app.asked import make_asked
 from shyraq_agent.app.edges import make_edges
-from shyraq_agent.app.obeyed import Obeyed
+from shyraq_agent.app.presence import Presence
 from shyraq_agent.app.sealer import Sealer
 from shyraq_agent.app.spending import FACT as MONTH
 from shyraq_agent.app.spending import Spending
@@ -46,8 +48,8 @@ from shyraq_wire.report import ClockState, EventKind, Json
 from shyraq_wire.topics import check_node_id
 
 SOFTWARE: Final = f"shyraq-agent/{version('shyraq')}"
-FAREWELL_MS: Final = 5_000
-"""How long `stop` lets the publisher deliver the last reports."""
+VERSION: Final = "software"
+"""Under this name the spool remembers which program ran last."""
 
 
 def random_epoch() -> str:
@@ -93,7 +95,8 @@ class Agent:
             new_epoch: 32 random hexadecimal digits.
             checkpoint: Called with the name of each point where a crash test may end the
                 program (see `spool.rows`, `publish.publisher`).
-            on_pulse: Called when a pulse is on the disk: the sign of life for a watchdog.
+            on_pulse: Called when a pulse is on the disk, or each heartbeat of a pause: the sign of
+                life for a watchdog.
             on_ready: Called once key, spool and status socket are open; no network is needed.
             built_at_ms: A wall-clock moment that has certainly passed: when this program was
                 made; 0: not known.
@@ -161,6 +164,8 @@ class Agent:
             is_trusted=lambda: self._read_clock().source != "none",
         )
 
+        absence = Absence(remembered=spool.facts.get(PAUSE), pace=self._pace, boot_id=self._boot_id)
+
         def on_stored(contents: Contents, stored: Stored) -> None:
             publisher.appended()
             if contents.kind == "pulse":
@@ -172,17 +177,28 @@ class Agent:
             spool=spool,
             pace=self._pace,
             on_stored=on_stored,
-            facts=lambda: {MONTH: spending.remember()},
+            facts=lambda: {
+                MONTH: spending.remember(),
+                PAUSE: absence.remember(),
+                VERSION: SOFTWARE,
+            },
         )
         sealer.floor_ms = (await spool.standing()).floor_ms
         work = self._make_work(edges, sealer, spending)
         asked = None
         if settings.collector.answers_asks:
-            asked = await self._make_asked(replace(edges, meter=spending.tally("asked")), work)
+            asked = await make_asked(
+                self._config,
+                edges=replace(edges, meter=spending.tally("asked")),
+                probes=self._probes,
+                read_clock=self._read_clock,
+                turns=work,
+                note=lambda kind, data: work.note(self._event(kind, data)),
+            )
         publisher = Publisher(
             node=check_node_id(settings.node.id),
             endpoints=endpoints_of(settings),
-            collector_keys=self._collector_keys(),
+            collector_keys=[bytes.fromhex(each) for each in settings.collector.receipt_keys],
             outbox=spool,
             pace=self._pace,
             rng=self._rng,
@@ -193,13 +209,7 @@ class Agent:
             on_control=None if asked is None else asked.receive,
             checkpoint=self._checkpoint,
         )
-        work.note(self._event("started", {"software": SOFTWARE, **_damage(spool)}))
-        work.note(
-            self._event(
-                "config_applied",
-                {"version": self._config.ref.version, "sha256": self._config.ref.sha256},
-            )
-        )
+        self._say_hello(work, spool)
 
         async def tell() -> Mapping[str, Json]:
             told = await self._tell(spool, publisher, sealer, work)
@@ -207,34 +217,35 @@ class Agent:
                 **told,
                 "asks": None if asked is None else asked.state(),
                 "budget": spending.tell(),
+                "paused": absence.tell(),
             }
 
+        presence = Presence(
+            spool=spool,
+            sealer=sealer,
+            work=work,
+            asked=asked,
+            publisher=publisher,
+            absence=absence,
+            pace=self._pace,
+            heartbeat_ms=settings.node.heartbeat_s * 1000,
+            on_heartbeat=self._on_pulse,
+        )
         async with (
-            serve_status(settings.node.state_directory, tell),
+            serve_status(settings.node.state_directory, tell, presence.obey),
             asyncio.TaskGroup() as tasks,
         ):
             self._on_ready()
-            background = [tasks.create_task(each.run()) for each in (sealer, publisher)]
-            measuring = [work.run()] if asked is None else [work.run(), asked.run()]
-            working = [tasks.create_task(each) for each in measuring]
-            await self._stopping.wait()
-            for task in working:
-                task.cancel()
-            await asyncio.wait(working)
-            work.note(self._event("stopped", {}))
-            work.finish()
-            await self._say_goodbye(spool, sealer)
-            for task in background:
-                task.cancel()
+            await presence.run(tasks, self._stopping)
 
-    async def _say_goodbye(self, spool: Spool, sealer: Sealer) -> None:
-        """Wait until all is on the disk and, for a while, until all is receipted."""
-        if sealer.failing is not None:
-            return
-        await sealer.flushed()
-        deadline_ms = self._pace.uptime_ms() + FAREWELL_MS
-        while self._pace.uptime_ms() < deadline_ms and (await spool.standing()).held:
-            await self._pace.sleep_ms(FAREWELL_MS / 50)
+    def _say_hello(self, work: Work, spool: Spool) -> None:
+        """What a start has to say: that, a newer program, the configuration."""
+        work.note(self._event("started", {"software": SOFTWARE, **_damage(spool)}))
+        before = spool.facts.get(VERSION, SOFTWARE)
+        if before != SOFTWARE:
+            work.note(self._event("upgraded", {"from": before, "to": SOFTWARE}))
+        ref = self._config.ref
+        work.note(self._event("config_applied", {"version": ref.version, "sha256": ref.sha256}))
 
     def _make_work(self, edges: Edges, sealer: Sealer, spending: Spending) -> Work:
         settings = self._config.settings
@@ -252,30 +263,6 @@ class Agent:
             seed=settings.node.id,
             traces_at_edges=settings.trace.at_edges,
         )
-
-    async def _make_asked(self, edges: Edges, work: Work) -> Asked:
-        settings = self._config.settings
-        started_ms = self._pace.now_ms()
-        obeyed = await asyncio.to_thread(
-            Obeyed, settings.node.state_directory, started_ms=started_ms
-        )
-        return Asked(
-            Rules(
-                node=check_node_id(settings.node.id),
-                collector_keys=self._collector_keys(),
-                targets={each.target.text: each.target for each in self._config.plan},
-                per_hour=settings.collector.asks_per_hour,
-            ),
-            obeyed=obeyed,
-            edges=edges,
-            probes=self._probes,
-            read_clock=self._read_clock,
-            turns=work,
-            note=lambda kind, data: work.note(self._event(kind, data)),
-        )
-
-    def _collector_keys(self) -> list[bytes]:
-        return [bytes.fromhex(each) for each in self._config.settings.collector.receipt_keys]
 
     def _make_edges(self) -> Edges:
         settings = self._config.settings

@@ -33,6 +33,7 @@ from ipaddress import ip_address
 from typing import Final, NoReturn, Protocol
 
 from shyraq_agent.app.obeyed import Obeyed
+from shyraq_agent.config import AgentConfig
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure import Probe
 from shyraq_agent.measure.edges import Edges
@@ -43,7 +44,7 @@ from shyraq_wire.ask import Ask
 from shyraq_wire.errors import PeerError
 from shyraq_wire.moments import parse_moment
 from shyraq_wire.report import ClockState, EventKind, Json
-from shyraq_wire.topics import NodeId
+from shyraq_wire.topics import NodeId, check_node_id
 
 AHEAD_MS: Final = 60_000
 """How far the collector's clock may be ahead of ours."""
@@ -198,6 +199,36 @@ class Asked:
         if noted_ms is None or uptime_ms - noted_ms >= EVENT_SPACING_MS:
             self._noted[reason] = uptime_ms
             self._note("ask_refused", {"number": ask.number, "reason": reason})
+
+
+async def make_asked(
+    config: AgentConfig,
+    *,
+    edges: Edges,
+    probes: Mapping[str, Probe],
+    read_clock: Callable[[], ClockState],
+    turns: Turns,
+    note: Callable[[EventKind, Mapping[str, Json]], None],
+) -> Asked:
+    """The room as a configuration wants it; other parameters as for `Asked`."""
+    settings = config.settings
+    obeyed = await asyncio.to_thread(
+        Obeyed, settings.node.state_directory, started_ms=edges.pace.now_ms()
+    )
+    return Asked(
+        Rules(
+            node=check_node_id(settings.node.id),
+            collector_keys=[bytes.fromhex(each) for each in settings.collector.receipt_keys],
+            targets={each.target.text: each.target for each in config.plan},
+            per_hour=settings.collector.asks_per_hour,
+        ),
+        obeyed=obeyed,
+        edges=edges,
+        probes=probes,
+        read_clock=read_clock,
+        turns=turns,
+        note=note,
+    )
 
 
 async def try_addresses(

@@ -1,7 +1,8 @@
-"""How the agent stands, told over a local socket: nothing is written, nothing leaves the host.
+"""How the agent stands, and what its host wants of it, over a local socket.
 
 `serve_status` listens on a socket in the state directory (mode 0700, so only its owner can
-ask) and answers each connection with one JSON object. `ask_status` is the other end. The
+ask). Who connects may send a command, one JSON object, and ends its side; the answer is one JSON
+object: how the agent stands, or `{"refused": why}`. `ask_status` is the other end. The
 socket is reached through the directory's descriptor, because a socket's path may have only
 107 bytes.
 """
@@ -16,29 +17,34 @@ from pathlib import Path
 from typing import Final, cast
 
 from shyraq_agent.errors import LocalError
-from shyraq_wire.report import Json
+from shyraq_wire.report import NOTHING, Json
 
 SOCKET_NAME: Final = "status.sock"
 
 _PATIENCE_S: Final = 5.0
 _READ_BYTES: Final = 65_536
+_COMMAND_S: Final = 2.0
+_COMMAND_BYTES: Final = 4_096
 
 
 @contextlib.asynccontextmanager
 async def serve_status(
-    directory: Path, tell: Callable[[], Awaitable[Mapping[str, Json]]]
+    directory: Path,
+    tell: Callable[[], Awaitable[Mapping[str, Json]]],
+    obey: Callable[[Mapping[str, Json]], Awaitable[None]],
 ) -> AsyncIterator[None]:
     """Answer inside the context.
 
     Args:
         directory: The state directory; it exists.
         tell: Gives what is answered.
+        obey: Does what a command says; raises ValueError for what is none.
     """
 
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One asker, one answer."""
         try:
-            writer.write(json.dumps(await tell()).encode())
+            writer.write(json.dumps(await _heed(reader, tell, obey)).encode())
             await writer.drain()
         except ConnectionError:
             pass  # whoever asked has gone
@@ -55,22 +61,50 @@ async def serve_status(
             await asyncio.to_thread(_remove, path)
 
 
-def ask_status(directory: Path) -> Mapping[str, Json]:
+async def _heed(
+    reader: asyncio.StreamReader,
+    tell: Callable[[], Awaitable[Mapping[str, Json]]],
+    obey: Callable[[Mapping[str, Json]], Awaitable[None]],
+) -> Mapping[str, Json]:
+    try:
+        async with asyncio.timeout(_COMMAND_S):
+            text = await reader.read(_COMMAND_BYTES)
+        command = json.loads(text or b"{}")
+        if not isinstance(command, dict):
+            return {"refused": "a JSON object is due, or nothing"}
+        if command:
+            await obey(command)
+    except (TimeoutError, ValueError) as error:
+        return {"refused": str(error) or "the command did not come to its end"}
+    return await tell()
+
+
+def ask_status(directory: Path, command: Mapping[str, Json] = NOTHING) -> Mapping[str, Json]:
     """What the agent on a state directory says of itself.
 
+    Args:
+        directory: Of the running agent.
+        command: What it is to do first; empty: nothing.
+
     Raises:
-        LocalError: No agent runs there, or it does not answer.
+        LocalError: No agent runs there, it does not answer, or it refuses the command.
     """
     try:
         with _reachable(directory) as path, socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(_PATIENCE_S)
             asking.connect(path)
+            if command:
+                asking.sendall(json.dumps(dict(command)).encode())
+            asking.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: asking.recv(_READ_BYTES), b""))
-        return cast("Mapping[str, Json]", json.loads(answer))
+        told = cast("Mapping[str, Json]", json.loads(answer))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise LocalError(f"no agent runs on {directory}") from error
     except (OSError, ValueError) as error:
         raise LocalError(f"the agent on {directory} does not answer: {error}") from error
+    if "refused" in told:
+        raise LocalError(f"the agent on {directory} refuses: {told['refused']}")
+    return told
 
 
 def _remove(path: str) -> None:

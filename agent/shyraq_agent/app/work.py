@@ -161,10 +161,14 @@ class Work:
         self._wake.set()
         return True
 
-    def finish(self) -> None:
-        """Seal everything that is still in the basket, as at the end of the program."""
+    def finish(self, *, saying: LifeEvent | None = None) -> None:
+        """Seal everything that is still in the basket, as at the end of the program.
+
+        Args:
+            saying: The last word of the last pulse.
+        """
         uptime_ms = self._pace.uptime_ms()
-        self._seal_pulse(uptime_ms)
+        self._seal_pulse(uptime_ms, saying)
         for contents in self._basket.take_bulk(uptime_ms, all_of_it=True):
             self._seal(contents)
 
@@ -273,9 +277,11 @@ class Work:
     def _add(self, seen: RawMeasurement) -> None:
         self._basket.add(seen, self._pace.uptime_ms())
 
-    def _seal_pulse(self, uptime_ms: int) -> None:
+    def _seal_pulse(self, uptime_ms: int, saying: LifeEvent | None = None) -> None:
         self._watch_clock(uptime_ms)
         self._watch_spending(uptime_ms)
+        if saying is not None:
+            self.note(saying)
         self._seal(self._basket.take_pulse(uptime_ms))
 
     def _watch_clock(self, uptime_ms: int) -> None:

@@ -2,6 +2,7 @@
 
     run            measure, sign, keep and send until told to stop
     once           measure real targets now and show what was seen; needs no broker, no key
+    pause, resume  the host leaves the agent, or lets it go on
     status         how the agent on this host stands
     check-config   every mistake in a configuration, and what it will cost a month
     keygen         make this node's evidence key, or its TLS key and a request for a certificate

@@ -16,7 +16,9 @@ from typing import Any, Final
 import click
 
 from shyraq_agent.app import SOFTWARE, ask_status, make_edges
+from shyraq_agent.cli.host import pause, resume
 from shyraq_agent.cli.keys import keygen
+from shyraq_agent.cli.options import DEFAULT_CONFIG, config_option, json_option, state_option
 from shyraq_agent.cli.running import run_until_stopped
 from shyraq_agent.cli.show import render_status, render_traffic, what_is_wrong
 from shyraq_agent.clock import RealPace, RealStopwatch
@@ -36,19 +38,8 @@ from shyraq_agent.once import measure_once, render_steps, render_table, to_json,
 MakePolicy = Callable[[Sequence[str]], AddressPolicy]
 """From the configured gateways to the address policy."""
 
-DEFAULT_CONFIG: Final = Path("/etc/shyraq/agent.toml")
 WRONG: Final = 1
 USAGE: Final = 2
-
-_config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The configuration file.",
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def public_policy(gateways: Sequence[str]) -> AddressPolicy:
@@ -100,7 +91,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_config_option
+@config_option
 @click.pass_obj
 def run(make_policy: MakePolicy, config_path: Path) -> None:
     """Measure, sign, keep and send until SIGTERM or Ctrl-C."""
@@ -126,7 +117,7 @@ def run(make_policy: MakePolicy, config_path: Path) -> None:
     help="Use this probe for each of TARGETS.  [default: the one that its way of writing means]",
 )
 @click.option("--explain", is_flag=True, help="Show every step with what it saw.")
-@_json_option
+@json_option
 @click.pass_obj
 def once(
     make_policy: MakePolicy,
@@ -157,13 +148,9 @@ def once(
 
 
 @cli.command()
-@_config_option
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The state directory, instead of the one in the configuration.",
-)
-@_json_option
+@config_option
+@state_option
+@json_option
 def status(config_path: Path, state: Path | None, as_json: bool) -> int:
     """Show how the agent on this host stands; asks it over a local socket.
 
@@ -182,7 +169,7 @@ def status(config_path: Path, state: Path | None, as_json: bool) -> int:
 @cli.command("check-config")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_CONFIG)
 @click.option("--keys", is_flag=True, help="Print the reference of every key instead.")
-@_json_option
+@json_option
 def check_config(path: Path, keys: bool, as_json: bool) -> None:
     """Check a configuration file and print what it will cost a month.
 
@@ -204,6 +191,8 @@ def check_config(path: Path, keys: bool, as_json: bool) -> None:
 
 
 cli.add_command(keygen)
+cli.add_command(pause)
+cli.add_command(resume)
 
 
 def _targets(texts: Sequence[str], config: AgentConfig | None) -> tuple[Target, ...]:

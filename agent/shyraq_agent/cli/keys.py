@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from shyraq_agent.cli.options import json_option
 from shyraq_agent.publish.request import make_tls_key, renew_request
 from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
 from shyraq_wire.errors import WireError
@@ -22,7 +23,7 @@ from shyraq_wire.topics import check_node_id
     help="With --tls: where the request goes; else beside the key, ending in .csr.",
 )
 @click.option("--renew", is_flag=True, help="With --tls: a new request for the key in PATH.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def keygen(
     path: Path, *, tls: bool, node: str | None, out: Path | None, renew: bool, as_json: bool
 ) -> None:

@@ -25,9 +25,19 @@ def render_status(told: Mapping[str, Any]) -> str:
         ("spool", f"{spool['held']} reports held, {spool['held_bytes']:,} bytes"),
         ("sent", f"{publish['sent']}, of which {publish['resent']} again"),
         ("budget", _budget_words(told["budget"])),
+        *([("paused", pause_words(told["paused"]))] if told["paused"] else []),
     ]
     wrong = [("wrong", each) for each in what_is_wrong(told)]
     return "\n".join(f"{name:<14} {value}" for name, value in [*rows, *wrong])
+
+
+def pause_words(paused: Any) -> str:  # noqa: ANN401  # JSON
+    """Whether the host has paused the agent, and for how much longer."""
+    if paused is None:
+        return "not paused"
+    if paused["left_s"] is None:
+        return "paused until resumed"
+    return f"paused for {paused['left_s'] / 60:.0f} more minutes"
 
 
 def _budget_words(budget: Mapping[str, Any]) -> str:
@@ -40,10 +50,11 @@ def _budget_words(budget: Mapping[str, Any]) -> str:
 def what_is_wrong(told: Mapping[str, Any]) -> tuple[str, ...]:
     """One sentence for each thing that needs attention; a lost network is one, too."""
     publish, age_ms = told["publish"], told["last_receipt_age_ms"]
+    is_here = told["paused"] is None
     limit_ms = told["heartbeat_s"] * 1000 * SILENT_HEARTBEATS
     findings = (
-        (publish["failing"] is not None, f"sending: {publish['failing']}"),
-        (age_ms is not None and age_ms > limit_ms, "the collector has been silent for long"),
+        (is_here and publish["failing"] is not None, f"sending: {publish['failing']}"),
+        (is_here and (age_ms or 0) > limit_ms, "the collector has been silent for long"),
         (told["spool_failing"] is not None, f"the spool: {told['spool_failing']}"),
         (publish["refused_by_broker"], "the broker refuses messages: look at its access list"),
         (publish["bad_receipts"], "receipts that our collector did not sign: check receipt_keys"),
