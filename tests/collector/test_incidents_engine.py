@@ -332,6 +332,21 @@ def test_a_blocked_target_is_an_incident_of_its_network() -> None:
     assert states(play) == ["suspected", "confirmed", "restored"]
 
 
+def test_a_home_s_own_filter_does_not_keep_a_blocking_open() -> None:
+    """One line goes on saying blocked, for reasons of its own: the others restore the incident."""
+    play = Play()
+    play.warm_up()
+    for state in ("ok", "blocked", "blocked", "ok", "ok", "ok"):
+        say(play, "isp1", state)
+        home = TargetWord(
+            node="n-1-0-0-0", target="news.example", at=play.now + 1.0, state="blocked"
+        )
+        play.engine.verdict(home)
+        play.minutes(10)
+    assert states(play) == ["suspected", "confirmed", "restored"]
+    assert play.only().history[-1].note == "11 of 12 words say ok again"
+
+
 def test_one_throttled_target_is_selective_and_two_are_not() -> None:
     """Throttling widens over targets under one id."""
     play = Play()

@@ -6,7 +6,9 @@
    up to ten lines one line that has repeated itself three times is published as grade C.
 4. Where a scope cannot hold what was measured (a tier of the ladder is no target) it is left out:
    the network is slowed, and no site is named.
-5. Restored when every network of the case is back under suspicion and says ok; closed a day later.
+5. Restored when every network of the case is back under suspicion and nine tenths of what its lines
+   say of it is ok, twice in a row, one straggler tolerated: a home's own filter blocks for ever.
+   Closed a day later.
 
 While the lines themselves are silent nothing new is said: words grow old and are forgotten, but a
 case is restored only by words that say ok.
@@ -18,6 +20,7 @@ from typing import Final
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.finding import CONFIRM_NATS, SUSPECT_NATS
+from shyraq_collector.correlate.lattice import LINES_MIN
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.target import (
@@ -41,9 +44,11 @@ from shyraq_collector.facts.incidents import (
 )
 from shyraq_collector.facts.signals import PATH
 from shyraq_collector.incidents.case import Case, Testimony, id_by_words
+from shyraq_collector.incidents.depth import STRAGGLER_SHARE
 from shyraq_collector.incidents.lifecycle import Event
 
 CLOSE_DAYS = 1.0
+STREAK_BACK = 2
 AGAIN: Final[dict[State, Event]] = {"suspected": "confirm", "restored": "recut"}
 """What strong words mean to a case that is not open; to an open one they are a change, if any."""
 
@@ -168,9 +173,12 @@ class TargetTracker:
         accusing = [view for view in heard if view.state != "ok"]
         case.evidence = replace(case.evidence, score=0.0, down=len(accusing))
         case.remember(now, 0.0)
-        if heard and not accusing and all(view.streak >= 2 for view in heard):
-            back = max(view.since for view in heard)
-            return [case.say("restore", at=back, published_at=at, note="the lines say ok again")]
+        fine = sorted(v.since for v in heard if v.state == "ok" and v.streak >= STREAK_BACK)
+        tolerated = max(1, int(STRAGGLER_SHARE * len(heard))) if len(heard) >= LINES_MIN else 0
+        if fine and len(fine) >= len(heard) - tolerated:
+            back = fine[len(heard) - tolerated - 1]
+            note = f"{len(fine)} of {len(heard)} words say ok again"
+            return [case.say("restore", at=back, published_at=at, note=note)]
         return []
 
     def _heard(self, case: Case) -> list[TargetView]:
