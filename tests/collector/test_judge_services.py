@@ -6,9 +6,9 @@ import pytest
 
 from shyraq_collector.facts.fleet import Placement, Role
 from shyraq_collector.facts.verdicts import Verdict
+from shyraq_collector.judge.conditions import QUIC_TRIES
 from shyraq_collector.judge.judge import Judge
 from shyraq_collector.judge.policy import MINUTE_MS, Policy
-from shyraq_collector.judge.rules import QUIC_TRIES
 from shyraq_wire.report import Json, Measurement, Step
 
 QUIC = "quic://orda.example:443"

@@ -1,7 +1,8 @@
 """Observations in, verdicts out: tables of rules with stable ids, pure and recomputable.
 
 `judge`      our own measurements, fed one by one in order of arrival
-`rules`      its table; `reference` prints all tables for docs/reference/rules.md
+`rules`      its table, on `conditions` that rules share; `reference` prints all tables for
+             docs/reference/rules.md
 `case`       what a rule may ask about one observation
 `memories`   what the judge remembers, and how it answers
 `controls`   what the controls saw of each target

@@ -27,11 +27,12 @@ from shyraq_collector.facts.reports import VerifiedReport
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.judge.asking import network_of
 from shyraq_collector.judge.case import Case, Conclusion
+from shyraq_collector.judge.conditions import REFUSALS
 from shyraq_collector.judge.controls import Answer
 from shyraq_collector.judge.engine import Rule, walk
 from shyraq_collector.judge.memories import Entered, Memories
 from shyraq_collector.judge.policy import Policy
-from shyraq_collector.judge.rules import NOTHING, REFUSALS, RULES
+from shyraq_collector.judge.rules import NOTHING, RULES
 from shyraq_collector.judge.sightings import sight
 from shyraq_collector.judge.transfers import COMPARING
 from shyraq_collector.judge.twins import Twins

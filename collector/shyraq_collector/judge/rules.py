@@ -16,71 +16,25 @@ decide first. Four principles stand behind the order:
 from typing import Final
 
 from shyraq_collector.judge.case import Case, Conclusion
-from shyraq_collector.judge.engine import Rule
-from shyraq_collector.judge.sightings import OF_ADDRESS
-
-REFUSALS: Final = frozenset({401, 403, 407, 429, 451, 503})
-"""Status codes by which a server, or the network in front of it, turns a visitor away."""
-
-CERTIFICATE_FAILURES: Final = frozenset(
-    {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
+from shyraq_collector.judge.conditions import (
+    CERTIFICATE_FAILURES,
+    NETWORK_LOGIN,
+    QUIC_TRIES,
+    REFUSALS,
+    blocked,
+    failed,
+    forged,
+    only_asked,
+    other_page,
+    status,
+    wrong_address,
 )
-
-QUIC_TRIES: Final = 3
-"""Handshakes that must have failed in one measurement: a few datagrams may be lost."""
-
-_NETWORK_LOGIN: Final = 511
-"""RFC 6585: network authentication required."""
-
-
-def _failed(case: Case) -> bool:
-    return case.seen.failure is not None
-
-
-def _status(case: Case) -> int:
-    return case.seen.page.status if case.seen.page is not None else 0
-
-
-def _other_page(case: Case) -> bool:
-    return case.complete and not case.seen.secure and case.same_page is False
-
-
-def _wrong_address(case: Case) -> bool:
-    return (
-        _failed(case)
-        and case.seen.tried in ("tcp", "tls")
-        and case.control == "failed"
-        and case.works_elsewhere
-        and case.strange_address
-    )
-
-
-def _only_asked(case: Case) -> bool:
-    """Controls failed at an address that none of them would try unasked, and not at all others."""
-    tried = case.seen.tried in OF_ADDRESS
-    alone = not case.given and case.elsewhere != "failed"
-    return _failed(case) and tried and case.control == "failed" and alone
-
-
-def _forged(case: Case) -> bool:
-    """A bad certificate is seen, not inferred: here no control at this address is needed."""
-    return (
-        case.control == "untried"
-        and case.seen.failure in CERTIFICATE_FAILURES
-        and not case.seen.dates_only
-        and case.works_elsewhere
-        and case.repeated
-    )
-
-
-def _blocked(case: Case, *tried: str) -> bool:
-    return _failed(case) and case.seen.tried in tried and case.control == "worked" and case.repeated
-
+from shyraq_collector.judge.engine import Rule
 
 RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     Rule(
         id="portal.login",
-        when=lambda case: case.portal or _status(case) == _NETWORK_LOGIN,
+        when=lambda case: case.portal or status(case) == NETWORK_LOGIN,
         concludes=Conclusion("unknown", doubt="captive_portal"),
         reason="The network wants a login first: a response leads to the local network.",
     ),
@@ -113,14 +67,14 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="http.refused-for-everybody",
-        when=lambda case: case.complete and _status(case) in REFUSALS and case.same_status,
+        when=lambda case: case.complete and status(case) in REFUSALS and case.same_status,
         concludes=Conclusion("ok"),
         reason="The server turns the control away in the same way.",
         confidence=0.9,
     ),
     Rule(
         id="http.refused",
-        when=lambda case: case.complete and case.seen.secure and _status(case) in REFUSALS,
+        when=lambda case: case.complete and case.seen.secure and status(case) in REFUSALS,
         concludes=Conclusion("unknown", doubt="refused_by_server"),
         reason="The server itself turned the visitor away after a good handshake.",
         confidence=0.9,
@@ -141,14 +95,14 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="http.other-page",
-        when=lambda case: _other_page(case) and case.control == "worked" and case.repeated,
+        when=lambda case: other_page(case) and case.control == "worked" and case.repeated,
         concludes=Conclusion("blocked", layer="http"),
         reason="Another page than the control's was served in the clear, repeatedly.",
         confidence=0.8,
     ),
     Rule(
         id="http.other-page-once",
-        when=lambda case: _other_page(case) and case.control == "worked",
+        when=lambda case: other_page(case) and case.control == "worked",
         concludes=Conclusion("unknown", doubt="too_few"),
         reason="Another page than the control's was served in the clear, so far once.",
     ),
@@ -169,117 +123,117 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="own.no-path",
-        when=lambda case: _failed(case) and case.no_path,
+        when=lambda case: failed(case) and case.no_path,
         concludes=Conclusion("unknown", doubt="own_fault"),
         reason="The node reached nothing at all where the target stands.",
     ),
     Rule(
         id="own.line",
-        when=lambda case: _failed(case) and case.line_suspect,
+        when=lambda case: failed(case) and case.line_suspect,
         concludes=Conclusion("unknown", doubt="own_fault"),
         reason="Names that nobody blocks fail for this node as well.",
     ),
     Rule(
         id="own.home-filter",
-        when=lambda case: _failed(case) and case.private_answer,
+        when=lambda case: failed(case) and case.private_answer,
         concludes=Conclusion("unknown", doubt="home_filter"),
         reason="The resolver gives a local address, as filters at home do.",
     ),
     Rule(
         id="own.clock",
-        when=lambda case: _failed(case) and case.seen.dates_only and case.clock_wrong,
+        when=lambda case: failed(case) and case.seen.dates_only and case.clock_wrong,
         concludes=Conclusion("unknown", doubt="wrong_clock"),
         reason="Only the dates of the certificate are refused, and the node's clock is unsure.",
     ),
     Rule(
         id="control.absent",
-        when=lambda case: _failed(case) and case.control == "absent",
+        when=lambda case: failed(case) and case.control == "absent",
         concludes=Conclusion("unknown", doubt="no_control"),
         reason="No control measured the target before and after.",
     ),
     Rule(
         id="dns.wrong-address",
-        when=lambda case: _wrong_address(case) and case.repeated,
+        when=lambda case: wrong_address(case) and case.repeated,
         concludes=Conclusion("blocked", layer="dns"),
         reason="The name was given an address where not even the control finds the site.",
         confidence=0.85,
     ),
     Rule(
         id="dns.strange-certificate",
-        when=lambda case: _forged(case) and case.strange_address,
+        when=lambda case: forged(case) and case.strange_address,
         concludes=Conclusion("blocked", layer="dns"),
         reason="An address far from the site's serves another's certificate for its name.",
         confidence=0.75,
     ),
     Rule(
         id="tls.untried-certificate",
-        when=_forged,
+        when=forged,
         concludes=Conclusion("blocked", layer="certificate"),
         reason="Another's certificate is served near the site's own addresses, not to the control.",
         confidence=0.8,
     ),
     Rule(
         id="control.untried",
-        when=lambda case: _failed(case) and case.control == "untried",
+        when=lambda case: failed(case) and case.control == "untried",
         concludes=Conclusion("unknown", doubt="address_untried"),
         reason="No control tried the address that this node was given.",
     ),
     Rule(
         id="control.not-here",
-        when=lambda case: _only_asked(case) and not _wrong_address(case),
+        when=lambda case: only_asked(case) and not wrong_address(case),
         concludes=Conclusion("unknown", doubt="unclear"),
         reason="Asked, the control fails at this address too; at others the site is not down.",
     ),
     Rule(
         id="quic.not-offered",
-        when=lambda case: _failed(case) and case.seen.tried == "quic" and case.control == "failed",
+        when=lambda case: failed(case) and case.seen.tried == "quic" and case.control == "failed",
         concludes=Conclusion("down"),
         reason="The control gets no HTTP/3 at this address either: the site does not offer it.",
         confidence=0.9,
     ),
     Rule(
         id="down.for-everybody",
-        when=lambda case: _failed(case) and case.control == "failed" and not _wrong_address(case),
+        when=lambda case: failed(case) and case.control == "failed" and not wrong_address(case),
         concludes=Conclusion("down"),
         reason="The control fails in the same place.",
         confidence=0.9,
     ),
     Rule(
         id="control.mixed",
-        when=lambda case: _failed(case) and case.control in ("mixed", "waiting"),
+        when=lambda case: failed(case) and case.control in ("mixed", "waiting"),
         concludes=Conclusion("unknown", doubt="unclear"),
         reason="The controls got through only before or only after: the site itself was changing.",
     ),
     Rule(
         id="control.once",
-        when=lambda case: _failed(case) and not case.repeated,
+        when=lambda case: failed(case) and not case.repeated,
         concludes=Conclusion("unknown", doubt="too_few"),
         reason="It failed here and not for the control, so far once.",
     ),
     Rule(
         id="http.failed",
-        when=lambda case: _blocked(case, "http"),
+        when=lambda case: blocked(case, "http"),
         concludes=Conclusion("blocked", layer="http"),
         reason="The request fails here, repeatedly, and works for the control.",
         confidence=0.85,
     ),
     Rule(
         id="tls.certificate",
-        when=lambda c: _blocked(c, "tls") and c.seen.failure in CERTIFICATE_FAILURES,
+        when=lambda c: blocked(c, "tls") and c.seen.failure in CERTIFICATE_FAILURES,
         concludes=Conclusion("blocked", layer="certificate"),
         reason="Another's certificate is served here, while the control gets the right one.",
         confidence=0.95,
     ),
     Rule(
         id="tls.failed",
-        when=lambda case: _blocked(case, "tls"),
+        when=lambda case: blocked(case, "tls"),
         concludes=Conclusion("blocked", layer="tls"),
         reason="The handshake fails here, repeatedly, and works for the control at this address.",
         confidence=0.9,
     ),
     Rule(
         id="tcp.failed",
-        when=lambda case: _blocked(case, "tcp"),
+        when=lambda case: blocked(case, "tcp"),
         concludes=Conclusion("blocked", layer="tcp"),
         reason="The connection fails here, repeatedly, and works for the control at this address.",
         confidence=0.85,
@@ -287,7 +241,7 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     Rule(
         id="quic.failed",
         when=lambda case: (
-            _blocked(case, "quic") and case.seen.secure and case.seen.tries >= QUIC_TRIES
+            blocked(case, "quic") and case.seen.secure and case.seen.tries >= QUIC_TRIES
         ),
         concludes=Conclusion("blocked", layer="quic"),
         reason="HTTP/3 fails here three times over, repeatedly, while TLS at this address works;"
@@ -296,13 +250,13 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="quic.too-few-tries",
-        when=lambda case: _failed(case) and case.seen.tried == "quic",
+        when=lambda case: failed(case) and case.seen.tried == "quic",
         concludes=Conclusion("unknown", doubt="too_few"),
         reason="HTTP/3 fails here, but was tried fewer than three times: loss is not a block.",
     ),
     Rule(
         id="dns.failed",
-        when=lambda case: _blocked(case, "dns"),
+        when=lambda case: blocked(case, "dns"),
         concludes=Conclusion("blocked", layer="dns"),
         reason="The lookup fails here, repeatedly, and works for the control.",
         confidence=0.8,
