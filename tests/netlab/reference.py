@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netlab.rows import GUILTY, INNOCENT, MECHANISMS, Row, Said
+from netlab.tracing import TRACES
 
 _HEAD: Final = """\
 # The test country
@@ -37,6 +38,17 @@ hears them in order of time. "step" is one of the steps of the last measurement.
 
 """
 
+_TRACES: Final = """\
+## What a trace finds
+
+From a node to a site abroad: the provider's router, the gateway, the site; the same over both
+families. What the provider does to a ClientHello shows at distance 2, where a neutral name still
+meets the gateway. Of the node's own network nothing is told.
+
+| mechanism | path | heard |
+|---|---|---|
+"""
+
 _COLUMNS: Final = "| mechanism | probe and target | step | verdict |\n|---|---|---|---|\n"
 
 
@@ -47,8 +59,18 @@ def page() -> str:
         for each in MECHANISMS.values()
     )
     guilty = f"### Guilty: somebody interferes\n\n{_COLUMNS}{_rows(GUILTY)}\n"
+    traces = "".join(
+        f"| {each.mechanism or 'none'} | {path} | {_end(*end)} |\n"
+        for each in TRACES
+        for path, end in each.ends.items()
+    )
     innocent = f"### Innocent: never blocked or throttled\n\n{_COLUMNS}{_rows(INNOCENT)}"
-    return f"{_HEAD}{mechanisms}\n{_TABLE}{guilty}{innocent}"
+    return f"{_HEAD}{mechanisms}\n{_TABLE}{guilty}{innocent}\n{_TRACES}{traces}"
+
+
+def _end(last_router: int | None, end: int | None, answer: str | None) -> str:
+    heard = f"routers to {last_router}" if last_router else "no router"
+    return f"{heard}, then {answer} at {end}" if answer else f"{heard}, then silence"
 
 
 def _rows(rows: Sequence[Row]) -> str:

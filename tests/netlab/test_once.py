@@ -8,7 +8,7 @@ import pytest
 from netlab.addresses import ADMITTED, CANARY
 from netlab.lab import run_lab
 from netlab.sandbox import require_sandbox
-from netlab.world import url_of
+from netlab.world import place_of, url_of
 from support.hostile_addresses import FORBIDDEN_ADDRESSES
 
 _COUNT = len(FORBIDDEN_ADDRESSES)
@@ -29,6 +29,10 @@ HOSTILE = (
     *(f"http://forbidden{n}.example/" for n in range(_COUNT)),
     *(f"http://twice{n}.example/" for n in range(_COUNT)),
     *(f"http://redirect.example/{n}" for n in range(_COUNT)),
+    *(f"quic://{place_of(each)}" for each in FORBIDDEN_ADDRESSES),
+    *(f"quic://forbidden{n}.example:443" for n in range(_COUNT)),
+    *(f"trace://{place_of(each)}" for each in FORBIDDEN_ADDRESSES),
+    *(f"trace://forbidden{n}.example:443" for n in range(_COUNT)),
 )
 
 

@@ -123,7 +123,12 @@ async def serve(folder: Path) -> None:
 
 def url_of(address: str) -> str:
     """A URL that names an address itself."""
-    return f"http://[{address}]/" if ":" in address else f"http://{address}/"
+    return f"http://{place_of(address).removesuffix(':443')}/"
+
+
+def place_of(address: str) -> str:
+    """An address with a port."""
+    return f"[{address}]:443" if ":" in address else f"{address}:443"
 
 
 if __name__ == "__main__":
