@@ -64,7 +64,15 @@ def test_the_console_script_and_the_module_start() -> None:
     assert "shyraq-agent" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["nothing"], ["run", "--no-such"], ["once", "ftp://x/"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["run", "--no-such"],
+        ["once", "ftp://x/"],
+        ["once", "--probe", "rate", "a.example"],
+    ],
+)
 def test_wrong_usage_is_exit_code_two(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

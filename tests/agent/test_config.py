@@ -332,8 +332,8 @@ def test_the_responder_and_the_pairs_are_carried_over(good: str) -> None:
         (RESPONDER.replace("r.example", "r example"), "responder.name: "),
         (RESPONDER.replace("neutral.example", "a b"), "name_pair.neutral_name: "),
         (
-            '[[target]]\ntarget = "https://a.example/"\nprobes = ["name_pair"]\n',
-            "target[0].probes: name_pair is for",
+            '[[target]]\ntarget = "tcp://192.0.2.1:443"\nprobes = ["name_pair"]\n',
+            "target[0].probes: name_pair is for a URL or a name or host:port, not for tcp://",
         ),
         (
             '[[target]]\ntarget = "https://a.example/"\nprobes = ["rate"]\n',

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from shyraq_agent.measure import PROBE_OF_KIND, PROBES, misuse
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung, parse_target
 from shyraq_agent.once import measure_once, render_steps, render_table, to_json, went_wrong
@@ -139,3 +140,33 @@ async def test_few_targets_are_measured_at_once() -> None:
 def test_an_empty_list_is_an_empty_table() -> None:
     """A head and nothing under it."""
     assert len(render_table([]).splitlines()) == 2
+
+
+@pytest.mark.parametrize("probe", sorted(PROBES))
+def test_every_probe_says_which_targets_it_is_for(probe: str) -> None:
+    """What it cannot measure is refused with a sentence, before anything is sent."""
+    assert probe in {
+        each for each in PROBES for kind in PROBE_OF_KIND if misuse(each, kind) is None
+    }
+    refused = [text for kind in PROBE_OF_KIND if (text := misuse(probe, kind)) is not None]
+    assert all(text.startswith(f"{probe} is for ") for text in refused)
+    assert refused
+
+
+def test_the_probe_of_each_kind_can_measure_it() -> None:
+    """The default is never refused."""
+    assert not any(misuse(probe, kind) for kind, probe in PROBE_OF_KIND.items())
+
+
+async def test_another_probe_can_be_asked_for() -> None:
+    """A name beside a neutral one, shown step by step."""
+    edges = make_edges(AUTHORITY, system_resolver=TableResolver({HOST: ["127.0.0.1"]}))
+    async with tcp_server(stay_silent, tls=CONTEXT) as port:
+        target = parse_target(f"{HOST}:{port}")
+        (seen,) = await measure_once([target], edges, probe="name_pair")
+    assert seen.probe == "name_pair"
+    assert not went_wrong(seen)
+    shown = render_steps(seen)
+    assert 'server_name: "example.com"' in shown
+    assert 'server_name: "orda.example"' in shown
+    assert "ok" in render_table([seen])

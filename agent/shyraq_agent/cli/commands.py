@@ -29,7 +29,7 @@ from shyraq_agent.config.reference import render_reference
 from shyraq_agent.config.settings import NetworkSettings
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.errors import AgentError, ConfigError
-from shyraq_agent.measure import PROBES
+from shyraq_agent.measure import PROBES, misuse
 from shyraq_agent.measure.responder import Pairing
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Target, load_shipped_targets, parse_target
@@ -137,6 +137,9 @@ def once(
     """
     config = None if config_path is None else load_config(config_path)
     chosen = _targets(targets, config)
+    wrong = [misuse(probe, each.kind) for each in chosen] if probe is not None else []
+    if any(wrong):
+        raise click.UsageError("\n".join(filter(None, wrong)))
     measured = asyncio.run(_measure(chosen, config, make_policy, probe=probe, quiet=as_json))
     if as_json:
         click.echo(json.dumps([to_json(each) for each in measured], ensure_ascii=False, indent=2))

@@ -64,8 +64,8 @@ class TargetSettings:
     category: str = ""
     """Category code of the Citizen Lab lists, such as NEWS; "" for none."""
     probes: tuple[Literal["dns", "name_pair", "rate", "tcp", "tls", "web"], ...] = ()
-    """Which probes to use. Empty: the one that the way of writing stands for. `name_pair` is for
-    host:port or a name, `rate` for the URL of a page of 64 KiB or more."""
+    """Which probes to use. Empty: the one that the way of writing stands for. `name_pair`
+    compares the host's name with a neutral one, `rate` the speed of a page of 64 KiB or more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from shyraq_agent.config.settings import (
     WindowSettings,
 )
 from shyraq_agent.errors import LocalError
+from shyraq_agent.measure import misuse
 from shyraq_agent.measure.target import TargetKind, check_host, parse_target
 from shyraq_agent.sign.keyfile import read_key
 from shyraq_wire.errors import WireError
@@ -123,10 +124,9 @@ def _broken_probes(
 ) -> Iterator[str]:
     if probes and kind in ("quic", "route", "service"):
         yield f"{path}: this way of writing stands for one probe; leave probes out"
-    if "name_pair" in probes and kind not in ("endpoint", "name"):
-        yield f"{path}: name_pair is for host:port or a name"
-    if "rate" in probes and kind != "url":
-        yield f"{path}: rate is for a URL"
+        return
+    for wrong in filter(None, (misuse(probe, kind) for probe in probes)):
+        yield f"{path}: {wrong}"
     if "rate" in probes and settings.responder.name is None:
         yield f"{path}: rate needs [responder]"
 

@@ -59,3 +59,39 @@ PROBE_OF_KIND: Final[Mapping[TargetKind, str]] = MappingProxyType(
     }
 )
 """The probe that a target gets when no other is asked for."""
+
+KINDS_OF: Final[Mapping[str, frozenset[TargetKind]]] = MappingProxyType(
+    {
+        "dns": frozenset({"url", "endpoint", "listener", "name"}),
+        "messengers": frozenset({"service"}),
+        "name_pair": frozenset({"url", "endpoint", "name"}),
+        "quic": frozenset({"quic"}),
+        "rate": frozenset({"url"}),
+        "tcp": frozenset({"url", "endpoint", "listener"}),
+        "tls": frozenset({"url", "endpoint"}),
+        "trace": frozenset({"route"}),
+        "web": frozenset({"url"}),
+    }
+)
+"""The kinds of target that a probe can measure."""
+
+WRITING_OF: Final[Mapping[TargetKind, str]] = MappingProxyType(
+    {
+        "url": "a URL",
+        "endpoint": "host:port",
+        "listener": "tcp://host:port",
+        "name": "a name",
+        "quic": "quic://host:port",
+        "route": "trace://host:port",
+        "service": "messenger:service",
+    }
+)
+"""How each kind is written, for sentences."""
+
+
+def misuse(probe: str, kind: TargetKind) -> str | None:
+    """Why a probe cannot measure a kind of target, as a sentence; None: it can."""
+    if kind in KINDS_OF[probe]:
+        return None
+    due = " or ".join(sorted(WRITING_OF[each] for each in KINDS_OF[probe]))
+    return f"{probe} is for {due}, not for {WRITING_OF[kind]}"
