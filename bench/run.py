@@ -2,6 +2,7 @@
 
     crypto      seal and open a frame / bare Ed25519
     spool       append with fsync / bare SQLite loop
+    wear        what the spool writes to its card in a day
     footprint   memory of a running agent, time to import it
     ingest      end to end, verified, stored and receipted / bare aiomqtt, verify, SQLite by hand
 
@@ -18,12 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0:1] = [str(ROOT), str(ROOT / "tests")]
 
-from bench import crypto, footprint, ingest, spool  # noqa: E402
+from bench import crypto, footprint, ingest, spool, wear  # noqa: E402
 from bench.table import Row, render  # noqa: E402
 
 PARTS: Mapping[str, Callable[[], list[Row]]] = {
     "crypto": crypto.rows,
     "spool": spool.rows,
+    "wear": wear.rows,
     "footprint": footprint.rows,
     "ingest": ingest.rows,
 }
