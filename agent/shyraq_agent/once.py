@@ -8,7 +8,7 @@ that was seen. None of the three says "blocked": a node sees steps, the collecto
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast, get_args
 
 from shyraq_agent.measure import PROBE_OF_KIND, PROBES
@@ -77,10 +77,12 @@ def render_steps(measurement: RawMeasurement) -> str:
     """Every step of one measurement with what it saw, for a person."""
     lines = [f"{measurement.probe} {measurement.target}".rstrip()]
     for step in measurement.steps:
-        lines.append(f"  {step.name:<10} {step.duration_ms:8.1f} ms  {_word(step)}")
+        lines.append(f"  {step.name:<13} {step.duration_ms:8.1f} ms  {_word(step)}")
         if step.failure is not None and step.failure in FAILURES:
             lines.append(f"  {'':<24}{FAILURES[step.failure]}")
-        lines += [f"  {'':<24}{name}: {_short(value)}" for name, value in step.data.items()]
+        lines += [
+            f"  {'':<24}{told}" for name, value in step.data.items() for told in _tell(name, value)
+        ]
     return "\n".join(lines)
 
 
@@ -168,6 +170,16 @@ def _line(probe: str, target: str, outcome: str, duration: str) -> str:
 
 def _word(step: RawStep) -> str:
     return "ok" if step.failure is None else step.failure
+
+
+def _tell(name: str, value: Json) -> Iterator[str]:
+    """A field in a line; each hop of a route in one of its own."""
+    if name != "hops" or not isinstance(value, Sequence):
+        yield f"{name}: {_short(value)}"
+        return
+    for hop in cast("Sequence[Sequence[Json]]", value):
+        ttl, who, answer, took_ms = hop
+        yield f"{ttl:>4}  {who or '*':<40}{answer}" + (f", {took_ms} ms" if took_ms else "")
 
 
 def _short(value: Json) -> str:

@@ -108,6 +108,14 @@ async def test_a_measurement_can_be_read_step_by_step() -> None:
     assert any('server_name: "orda.example"' in line for line in lines)
 
 
+async def test_a_route_is_told_hop_by_hop() -> None:
+    """Who answered from each distance, a line each."""
+    text = "trace://orda.example:{good}"
+    lines = render_steps((await measure(text))[text]).splitlines()
+    hops = [line.split() for line in lines if line.split()[:1] == ["1"]]
+    assert [hop[:3] for hop in hops[:2]] == [["1", "private", "end,"], ["1", "*", "end,"]]
+
+
 async def test_all_that_was_seen_is_json() -> None:
     """Step times count from the start of the measurement."""
     text = "https://orda.example:{good}/"
