@@ -23,7 +23,7 @@ from shyraq_agent.config.probing import LimitSettings, TraceSettings
 from shyraq_agent.config.reader import read_table
 from shyraq_agent.config.reference import render_reference, undocumented
 from shyraq_agent.config.settings import Settings
-from shyraq_agent.config.traffic import BYTES_OF, expected_traffic
+from shyraq_agent.config.traffic import BYTES_OF, expected_traffic, terms_of
 from shyraq_agent.errors import ConfigError
 from shyraq_agent.measure import PROBES
 from shyraq_agent.measure.limits import MAX_TARGETS, MIN_TARGET_PERIOD_S, Limits
@@ -271,6 +271,46 @@ def test_a_profile_that_cannot_fit_is_refused_with_what_costs_most(good: str) ->
     assert found.startswith("budget.monthly_bytes: ")
     assert "full ladder" in found
     assert "[cadence]" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "month_bytes"),
+    [
+        ("", 2_000_000_000),
+        ('[budget]\naccess = "mobile"\n', 300_000_000),
+        ('[budget]\naccess = "mobile"\nmonthly_bytes = 500000000\n', 500_000_000),
+    ],
+)
+def test_a_mobile_line_has_a_smaller_budget(good: str, text: str, month_bytes: int) -> None:
+    """300 MB unless another figure was agreed; 30 % of it is kept for events."""
+    config = parse_config((good + "[lists]\nshipped = false\n" + text).encode(), name="x")
+    terms = terms_of(config.settings, config.traffic)
+    assert terms.monthly_bytes == month_bytes
+    assert config.traffic.allowed_bytes == int(month_bytes * 0.7)
+    assert terms.beat_bytes == config.traffic.beat_bytes > 100_000_000
+
+
+def test_event_windows_are_carried_over(good: str) -> None:
+    """As moments; the everyday plan does not hold what an event will cost."""
+    window = '[[window]]\nbegins = "2022-11-19T00:00:00.000Z"\nends = "2022-11-21T00:00:00.000Z"\n'
+    config = parse_config((good + window).encode(), name="x")
+    (found,) = terms_of(config.settings, config.traffic).windows
+    assert (found.begins_ms, found.ends_ms) == (1_668_816_000_000, 1_668_988_800_000)
+    assert config.traffic == parse_config(good.encode(), name="x").traffic
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "words"),
+    [
+        ("2022-11-19", "2022-11-21T00:00:00.000Z", "window[0].begins: a moment like"),
+        ("2022-11-19T00:00:00.000Z", "soon", "window[0].ends: a moment like"),
+        ("2022-11-19T00:00:00.000Z", "2022-11-19T00:00:00.000Z", "window[0].ends: it must come"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(good: str, begins: str, ends: str, words: str) -> None:
+    """Each mistake names the key."""
+    (found,) = mistakes_in(good + f'[[window]]\nbegins = "{begins}"\nends = "{ends}"\n')
+    assert found.startswith(words)
 
 
 def test_expected_traffic_adds_up(good: str) -> None:
