@@ -19,6 +19,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,12 +40,13 @@ from support.simulator import (  # noqa: E402
     HOUR_S,
     Noise,
     NoiseLevel,
+    Span,
     World,
     canaries,
     lattice_fleet,
     scattered_fleet,
 )
-from support.simulator_faults import KINDS, FaultKind, Saboteur  # noqa: E402
+from support.simulator_faults import KINDS, TARGET_FAULTS, FaultKind, Saboteur, Truth  # noqa: E402
 from support.simulator_targets import Survey  # noqa: E402
 
 SEEDS = ROOT / "tests" / "support" / "simulator_seeds.json"
@@ -96,18 +98,24 @@ def fleets(seed: int) -> dict[str, list[Placement]]:
     }
 
 
-def play(
-    name: str,
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What happens to a fleet: quiet days until `quiet_end`, then faults until `end`."""
+
+    spans: dict[str, list[Span]]
+    truths: list[Truth]
+    quiet_end: float
+    end: float
+
+
+def plan(
     placements: list[Placement],
-    seed: int,
+    rng: random.Random,
     faults: int,
     quiet_days: float,
-    *,
-    wanted: Sequence[FaultKind] = KINDS,
-    verbose: bool = False,
-) -> Score:
-    """Quiet days, then faults of every kind in turn, through the engine and the baselines."""
-    rng = random.Random(seed)  # noqa: S311 - a simulation must be repeatable
+    wanted: Sequence[FaultKind],
+) -> Plan:
+    """Noise over everything, and so many faults of each wanted kind in random order."""
     kinds = [kind for kind in wanted for _ in range(faults)]
     rng.shuffle(kinds)
     quiet_end = EPOCH_S + WARM_UP_S + quiet_days * DAY_S
@@ -119,32 +127,55 @@ def play(
         saboteur.commit(kind, quiet_end + number * SPACING_S + rng.uniform(0.0, 2.0) * HOUR_S)
         for number, kind in enumerate(kinds)
     ]
+    return Plan(spans=spans, truths=truths, quiet_end=quiet_end, end=end)
+
+
+def play(
+    name: str,
+    placements: list[Placement],
+    seed: int,
+    faults: int,
+    quiet_days: float,
+    *,
+    wanted: Sequence[FaultKind] = KINDS,
+    beside: bool = True,
+    verbose: bool = False,
+) -> Score:
+    """Quiet days, then faults of every kind in turn, through the engine and the baselines.
+
+    Targets are surveyed only where target faults are wanted, and baselines heard only with
+    `beside`: both cost as much time as the rest.
+    """
+    rng = random.Random(seed)  # noqa: S311 - a simulation must be repeatable
+    planned = plan(placements, rng, faults, quiet_days, wanted)
     under_test = EngineUnderTest(placements)
-    baselines = (KleinbergBurst(placements), ThirtyPercent(placements))
-    begun, cpu_begun = time.perf_counter(), time.process_time()
-
-    def progress(at: float) -> None:
-        done = (at - EPOCH_S) / (end - EPOCH_S)
-        print(f"\r  {name}, seed {seed}: {100 * done:3.0f} %", end="", file=sys.stderr, flush=True)
-
-    interferences = [fault for truth in truths if (fault := truth.interference) is not None]
+    baselines = (KleinbergBurst(placements), ThirtyPercent(placements)) if beside else ()
     luck = random.Random(f"survey {seed}")  # noqa: S311 - a simulation must be repeatable
-    survey = Survey(placements, interferences, (EPOCH_S, end), luck, under_test)
-    world = World(placements, spans, rng, survey)
-    world.run([under_test], EPOCH_S, quiet_end, progress)
-    cpu_s = time.process_time() - cpu_begun
-    world.run([under_test, *baselines], quiet_end, end, progress)
-    print("\r", end="", file=sys.stderr)
+    met = [fault for truth in planned.truths if (fault := truth.interference) is not None]
+    survey = Survey(placements, met, (EPOCH_S, planned.end), luck, under_test)
+    on_targets = bool(TARGET_FAULTS & set(wanted))
+    world = World(placements, planned.spans, rng, survey if on_targets else None)
     score = Score(fleet=name)
     score.runs = [f"seed {seed}: {quiet_days:g} quiet days, {faults} faults of each kind"]
-    lines = sorted({p.line for p in placements}, key=str)
-    score_judge.judge(score, under_test.said, truths, lines, verbose=verbose)
-    for baseline in baselines if faults else ():
-        score_judge.judge_baseline(score, baseline, truths)
-    score.took_s = time.perf_counter() - begun
-    score.days, score.fault_days = (end - EPOCH_S) / DAY_S, (end - quiet_end) / DAY_S
+
+    def progress(at: float) -> None:
+        done = (at - EPOCH_S) / (planned.end - EPOCH_S)
+        print(f"\r  {name}, seed {seed}: {100 * done:3.0f} %", end="", file=sys.stderr, flush=True)
+
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    world.run([under_test], EPOCH_S, planned.quiet_end, progress)
     # Baselines are heavier than the detector: what a node-day costs is taken from quiet days.
-    score.cpu_s, score.node_days = cpu_s, (quiet_end - EPOCH_S) / DAY_S * len(placements)
+    score.cpu_s = time.process_time() - cpu_begun
+    score.node_days = (planned.quiet_end - EPOCH_S) / DAY_S * len(placements)
+    world.run([under_test, *baselines], planned.quiet_end, planned.end, progress)
+    print("\r", end="", file=sys.stderr)
+    lines = sorted({p.line for p in placements}, key=str)
+    score_judge.judge(score, under_test.said, planned.truths, lines, verbose=verbose)
+    for baseline in baselines if planned.truths else ():
+        score_judge.judge_baseline(score, baseline, planned.truths)
+    score.took_s = time.perf_counter() - begun
+    score.days = (planned.end - EPOCH_S) / DAY_S
+    score.fault_days = (planned.end - planned.quiet_end) / DAY_S
     score.memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return score
 
@@ -176,6 +207,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=seeds["default"])
     parser.add_argument("--verbose", action="store_true", help="tell every miss")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which faults")
+    parser.add_argument("--alone", action="store_true", help="without the baselines: faster")
     parser.add_argument("--into", type=Path, help="directory that keeps the figures of each run")
     parser.add_argument("--merge", type=Path, nargs="+", help="print the totals of kept figures")
     args = parser.parse_args()
@@ -197,13 +229,15 @@ def _played(args: argparse.Namespace) -> list[Score]:
             fleets(args.seed)[name],
             args.seed,
             0 if name == TIMED_ONLY else args.faults,
-            args.quiet_days,
+            0.0 if name == TIMED_ONLY else args.quiet_days,
             wanted=[kind for kind in KINDS if kind in args.kinds.split(",")],
+            beside=not args.alone,
             verbose=args.verbose,
         )
         if args.into is not None:
             args.into.mkdir(parents=True, exist_ok=True)
-            run = f"{name}-seed{args.seed}-quiet{args.quiet_days:g}-faults{args.faults}.json"
+            kinds = len(args.kinds.split(","))
+            run = f"{name}-seed{args.seed}-quiet{args.quiet_days:g}-{args.faults}x{kinds}.json"
             score_table.write(args.into / run, score)
         scores.append(score)
     return scores
