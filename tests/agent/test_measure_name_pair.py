@@ -14,12 +14,13 @@ from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.responder import MAX_ROUNDS, Arm, Pairing, Responder
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import parse_target
+from shyraq_collector.responder.plan import Ceilings
 from shyraq_wire.report import MAX_STEPS
 from support.authority import Authority, server_context
 from support.clock import FakePace, settle
 from support.edges import TableResolver, make_edges
 from support.hostile_servers import Behaviour, stay_silent, tcp_server
-from support.responder import NAME, responder
+from support.responder import CEILINGS, NAME, responder
 
 HOST = "orda.example"
 BODY_BYTES = 100_000
@@ -46,12 +47,17 @@ class Place:
 
 @asynccontextmanager
 async def place(
-    authority: Authority, folder: Path, behaviour: Behaviour = stay_silent, *, agreed: bool = True
+    authority: Authority,
+    folder: Path,
+    behaviour: Behaviour = stay_silent,
+    *,
+    agreed: bool = True,
+    ceilings: Ceilings = CEILINGS,
 ) -> AsyncIterator[Place]:
     """A whole responder, and a target whose names all have one certificate."""
     tls = server_context(authority.leaf(HOST)) if behaviour is stay_silent else None
     async with (
-        responder(authority, folder, body_bytes=BODY_BYTES) as served,
+        responder(authority, folder, body_bytes=BODY_BYTES, ceilings=ceilings) as served,
         tcp_server(behaviour, tls=tls) as port,
     ):
         neutral, target, rate = (
@@ -164,6 +170,23 @@ async def test_a_round_that_differs_is_repeated_after_the_washout(
     assert all(gap >= 300_000 for gap in gaps)
 
 
+async def test_addresses_change_places_every_other_round(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Where one of the addresses is what suffers, the neutral name suffers there as well."""
+    async with place(authority, tmp_path) as here, tcp_server(stay_silent) as dead:
+        ours = here.edges.responder
+        assert ours is not None
+        broken = replace(ours, target=Arm(address="127.0.0.1", port=dead))
+        limits = replace(here.edges.limits, handshake_ms=200)
+        seen = await here.measure(responder=broken, limits=limits)
+    failed = [(step.data["round"], step.data["arm"]) for step in seen.steps if step.failure]
+    assert failed == [(1, "target"), (2, "neutral")]
+    assert seen.result["rounds"] == 2
+    second = [step.data["arm"] for step in seen.steps if step.data.get("round") == 2]
+    assert second[0] == "target"
+
+
 async def test_where_the_neutral_name_fails_the_other_is_not_said(
     authority: Authority, tmp_path: Path
 ) -> None:
@@ -201,6 +224,16 @@ async def test_a_body_that_ends_early_fails_the_transfer(
     assert transfer.failure == "eof_error"
     assert isinstance(transfer.data["size_bytes"], int)
     assert transfer.data["size_bytes"] >= BODY_BYTES
+
+
+async def test_a_responder_that_is_spent_says_so(authority: Authority, tmp_path: Path) -> None:
+    """A refusal is told apart from a connection that somebody cut."""
+    one = Ceilings(connections=8, connections_per_source=8, bytes_per_minute=150_000, sources=8)
+    async with place(authority, tmp_path, ceilings=one) as here:
+        seen = await here.measure(pairing=Pairing(rounds=1))
+    transfers = [step for step in seen.steps if step.name == "transfer"]
+    assert [each.failure for each in transfers] == [None, "http_unexpected_status_code"]
+    assert transfers[1].data["status"] == 429
 
 
 async def test_forbidden_arms_are_never_touched(authority: Authority, tmp_path: Path) -> None:

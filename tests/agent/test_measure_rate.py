@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shyraq_agent.measure import rate
 from shyraq_agent.measure.limits import Limits
-from shyraq_agent.measure.responder import Arm, Responder
+from shyraq_agent.measure.responder import Arm, Pairing, Responder
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import parse_target
 from shyraq_agent.measure.transfer import MAX_SAMPLES, thin
@@ -86,6 +86,13 @@ async def test_a_server_is_asked_for_no_more_than_is_read(
     heads: list[bytes] = []
     await measure(authority, tmp_path, site({"/": LONG}, heads))
     assert b"range: bytes=0-65535" in heads[0].lower()
+
+
+def test_who_comes_first_changes_from_run_to_run() -> None:
+    """For each target apart."""
+    pairing = Pairing()
+    assert [pairing.target_first("a") for _ in range(4)] == [False, True, False, True]
+    assert pairing.target_first("b") is False
 
 
 async def test_a_page_in_the_clear_needs_no_handshake(authority: Authority, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class Arm:
     kbit_s: float = LINE_KBIT_S
     fails_at: str = ""
     failure: str = "generic_timeout_error"
+    status: int | None = None
     hello_ms: float = 40.0
     burst: int = 0
 
@@ -67,7 +68,7 @@ def _steps(side: Arm, about: Mapping[str, Json]) -> list[Step]:
     taken: list[Step] = []
     for name in ("connect", "handshake", "verify", "transfer"):
         if name == side.fails_at:
-            return [*taken, _step(name, about, side.failure)]
+            return [*taken, _step(name, {"status": side.status, **about}, side.failure)]
         taken.append(_step(name, about))
     samples = _samples(side.kbit_s, burst=side.burst)
     return [*taken[:-1], _step("transfer", {"size_bytes": BODY, "samples": samples, **about})]
@@ -237,6 +238,31 @@ def test_a_name_that_is_cut_at_our_own_server_is_blocked_from_the_second_time(
     assert [(each.state, each.layer, each.rule) for each in said[1:]] == [
         ("blocked", layer, rule)
     ] * 2
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Arm(fails_at="handshake", failure="eof_error"),
+        Arm(fails_at="transfer", failure="http_unexpected_status_code", status=429),
+        Arm(fails_at="transfer", failure="eof_error", status=503),
+        Arm(fails_at="transfer", failure="interrupted"),
+    ],
+)
+def test_what_our_own_server_refuses_accuses_nobody(refused: Arm) -> None:
+    """A responder that is full closes, or says so."""
+    said = Story().tell(4, lambda _: pair(refused), pair())
+    assert {each.state for each in said} == {"unknown"}
+    assert {each.rule for each in said} == {"pair.too-few"}
+
+
+def test_an_address_that_suffers_is_not_a_name_that_does() -> None:
+    """Addresses change places every other round: what follows the address cancels."""
+    dead = Arm(fails_at="handshake")
+    cut = Story().tell(6, lambda n: pair(neutral=dead) if n % 2 else pair(dead), pair())
+    assert {each.state for each in cut} == {"unknown"}
+    policed = Story().tell(12, lambda n: pair(neutral=slow()) if n % 2 else pair(slow()), pair())
+    assert {each.state for each in policed} == {"unknown"}
 
 
 def test_a_page_that_fails_is_left_to_the_web_probe() -> None:

@@ -4,7 +4,9 @@ One round, on one path with the same port, request and bytes; only the name in t
 differs:
 
     at our responder   neutral name, then the target's, each at an address of its own: connect,
-                       handshake, verify, transfer. Only where the host has agreed to it.
+                       handshake, verify, transfer. Only where the host has agreed to it. Every
+                       other round the two change places and addresses: what is done to an address,
+                       or to whatever comes second on a line with a burst, is not done to a name.
     at the target      neutral name, then the target's, at the target's own address: connect and
                        hello. A foreign server says different things under different names, so
                        comparing stops at its first answer.
@@ -25,6 +27,9 @@ from shyraq_agent.measure.responder import Arm, Responder
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Target
 from shyraq_agent.measure.transfer import WINDOW_BYTES, Transferred, transfer
+
+_TLS_PORT: Final = 443
+_CLEAR_PORT: Final = 80
 
 _SLOWER: Final = 1.5
 """A target's time over the neutral's, from which a round is repeated; the collector concludes."""
@@ -83,6 +88,9 @@ Pair = tuple[float | None, float | None]
 
 
 async def _at_responder(this: _Round, responder: Responder) -> Pair:
+    if this.number % 2 == 0:
+        target_ms = await _download(this, responder, "target", responder.neutral)
+        return await _download(this, responder, "neutral", responder.target), target_ms
     neutral_ms = await _download(this, responder, "neutral", responder.neutral)
     if neutral_ms is None:
         return None, None  # nothing could be compared: the name is not said in vain
@@ -132,7 +140,7 @@ async def _at_target(this: _Round, address: str) -> Pair:
 
 async def _greet(this: _Round, side: Side, address: str) -> float | None:
     """Until the first answer to a ClientHello."""
-    record, edges, port = this.record, this.edges, this.target.port or 443
+    record, edges, port = this.record, this.edges, _port(this.target)
     about = this.about(side, "target")
     stream = await open_stream(record, address, port, edges, about=about)
     if stream is None:
@@ -151,6 +159,11 @@ async def _greet(this: _Round, side: Side, address: str) -> float | None:
         )
     finally:
         stream.close()
+
+
+def _port(target: Target) -> int:
+    """Where the target speaks TLS; beside a page in the clear there is one, too."""
+    return _TLS_PORT if target.port in (None, _CLEAR_PORT) else target.port
 
 
 def _differ(neutral_ms: float | None, target_ms: float | None) -> bool:

@@ -1,8 +1,9 @@
-"""Probe `rate`: how fast bytes come, from our responder and then from the target's own page.
+"""Probe `rate`: how fast bytes come, from our responder and from the target's own page.
 
     at our responder   under its own name: connect, handshake, verify, transfer
     at the target      lookup, and at its first good address connect, handshake, verify, transfer
 
+Who comes first changes from run to run: a line that lets a burst through favours the first.
 Both read the same number of bytes, at most `Limits.body_bytes`, and are asked for no more; a page
 shorter than that tells little. No redirect is followed. A rate that is low and always the same is a
 policer's, one that spreads is congestion's; which of the two, and against which control, the
@@ -46,10 +47,14 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
         edges: What may be touched, the responder among it.
     """
     record = Record("rate", target.text, edges)
-    answered = 0
-    if edges.responder is not None:
-        answered += await _from_responder(record, edges.responder, edges)
-    answered += await _from_target(record, target, edges)
+    responder, answered = edges.responder, 0
+    target_first = edges.pairing.target_first(target.text)
+    if target_first:
+        answered += await _from_target(record, target, edges)
+    if responder is not None:
+        answered += await _from_responder(record, responder, edges)
+    if not target_first:
+        answered += await _from_target(record, target, edges)
     return record.finish({"answered": answered})
 
 

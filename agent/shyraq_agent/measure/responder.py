@@ -3,7 +3,7 @@
 The responder serves the same bytes under every name, each arm at an address of its own, so that a
 block that lingers on one pair of addresses does not reach the other arm. After a name that may be
 blocked was said, nothing more is said there for a while: the washout, shared by all targets. What
-is kept here is one moment; nothing is opened.
+is kept here is one moment, and whose turn is first; nothing is opened.
 """
 
 import asyncio
@@ -43,9 +43,9 @@ class Responder:
     name: str
     """In its certificate, which is verified under every name that is said."""
     neutral: Arm
-    """For the neutral name."""
+    """For the neutral name, and every other round for the target's."""
     target: Arm
-    """For the target's name."""
+    """For the target's name, and every other round for the neutral one."""
     rate: Arm
     """For downloads under the responder's own name."""
     body_bytes: int = BODY_BYTES
@@ -76,6 +76,16 @@ class Pairing:
         self._washout_ms = washout_ms
         self._one_at_a_time = asyncio.Lock()
         self._clean_uptime_ms = 0.0
+        self._had_target_first: dict[str, bool] = {}
+
+    def target_first(self, target: str) -> bool:
+        """Whether a target comes first this time: no, yes, no, yes, and so on.
+
+        Args:
+            target: As configured; there are at most as many as the agent has targets.
+        """
+        self._had_target_first[target] = not self._had_target_first.get(target, True)
+        return self._had_target_first[target]
 
     @asynccontextmanager
     async def turn(self, pace: Pace) -> AsyncIterator[None]:

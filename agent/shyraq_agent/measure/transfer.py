@@ -27,6 +27,7 @@ WINDOW_BYTES: Final = 64 * 1024
 small one would slow a fast line down. The kernel doubles it (socket(7))."""
 
 _READ_BYTES: Final = 16 * 1024
+_SUCCESS: Final = 200
 _STATUS_AT: Final = slice(9, 12)
 """Where the code stands in `HTTP/1.1 200 OK`."""
 
@@ -61,7 +62,7 @@ async def transfer(
 
     Raises:
         OSError: The connection or the TLS layer broke.
-        StepFailed: Nothing came, or less than was due.
+        StepFailed: Nothing came, less than was due, or a refusal instead of it.
     """
     stream.watch(elapsed_ms, {})  # the handshake's own samples end where the handshake did
     began_ms = elapsed_ms()
@@ -79,6 +80,8 @@ async def transfer(
         if arrivals:
             notes["first_byte_ms"] = arrivals[0][0]
             notes["samples"] = thin(arrivals)
+    if whole and size_bytes < max_bytes and _status(head) not in (None, _SUCCESS):
+        raise StepFailed("http_unexpected_status_code")
     if not size_bytes or (whole and size_bytes < max_bytes):
         raise StepFailed("eof_error")
     return Transferred(took_ms=elapsed_ms() - began_ms, size_bytes=size_bytes)

@@ -70,10 +70,10 @@ class CeilingsTable:
 
     connections: int = field(default=256, metadata=bounds(1, 10_000))
     """Open at the same time; each holds at most one download in memory."""
-    connections_per_source: int = field(default=8, metadata=bounds(1, 1_000))
-    """Open at the same time from one source."""
-    bytes_per_minute: int = field(default=4_000_000, metadata=bounds(300_000, 10**10))
-    """Sent to one source in a minute."""
+    connections_per_source: int = field(default=32, metadata=bounds(1, 1_000))
+    """Open at the same time from one source. Mobile networks put hundreds of lines behind one."""
+    bytes_per_minute: int = field(default=20_000_000, metadata=bounds(300_000, 10**10))
+    """Sent to one source in a minute; a name pair takes 280,000."""
     sources: int = field(default=65_536, metadata=bounds(16, 1_000_000))
     """Told apart in one minute, by a hash under a salt that lives as long; about 150 bytes each.
     Further ones are turned away."""

@@ -185,6 +185,7 @@ class Comparisons:
         for pair in pairs:
             theirs, ours = pair.neutral.took_ms, pair.target.took_ms
             if theirs is None:
+                track.failures = 0  # what the neutral side meets too is not done to the name
                 continue
             if ours is not None:
                 track.pairs.append((ours, theirs))

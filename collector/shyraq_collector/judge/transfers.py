@@ -7,7 +7,9 @@ page        a transfer of the target's page, beside one from our server
 1. A transfer's time is that of its tail, per KiB: the first third is left out, because a policer
    lets a burst through and TCP begins slowly. A transfer that ran out of time counts as far as it
    came.
-2. A failure counts only from the ClientHello on: before it no name was said.
+2. A failure counts only from the ClientHello on: before it no name was said. Neither does another
+   status than success, nor a close without a word: so our own server turns away whom it has no
+   room for.
 3. A pair whose neutral side was not met compares nothing.
 """
 
@@ -29,6 +31,9 @@ MIN_BYTES: Final = 24 * 1024
 
 _BURST_SHARE: Final = 1 / 3
 _LEAST_MS: Final = 0.001
+_GOOD_STATUS: Final = frozenset({None, 200, 206})
+"""None: nothing came."""
+_NOT_OF_THE_NAME: Final = OWN_FAILURES | {"eof_error"}
 _ANSWERED: Final = frozenset({None, "ssl_failed_handshake"})
 """An alert is an answer too: the server knows no such name."""
 
@@ -93,9 +98,11 @@ def _of(
 def _flow(steps: Sequence[Step]) -> Flow:
     """What one side came to: its last step that says anything of the name."""
     said = [step for step in steps if step.name not in ("lookup", "connect")]
-    if not said or said[-1].failure in OWN_FAILURES:
+    if not said or said[-1].failure in _NOT_OF_THE_NAME:
         return Flow(failure=None)
     last = said[-1]
+    if last.name == "transfer" and as_number(last.data.get("status")) not in _GOOD_STATUS:
+        return Flow(failure=None)
     if last.name == "transfer":
         ms_per_kib = _tail(last)
         if ms_per_kib is not None:
