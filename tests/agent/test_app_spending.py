@@ -1,12 +1,23 @@
 """The account of a running node: counted, remembered, said once, turned with the month."""
 
+import asyncio
+import contextlib
 import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from shyraq_agent.app import Agent
 from shyraq_agent.app.spending import Spending
 from shyraq_agent.budget import Terms, Window
+from shyraq_agent.config import load_config
 from shyraq_wire.moments import parse_moment
+from support.agents import make_agent, write_config
+from support.broker import running_broker
+from support.clock import FakePace, until
+from support.ledger import Ledger, collecting
 
 JANUARY = parse_moment("2022-01-10T00:00:00.000Z")
 FEBRUARY = parse_moment("2022-02-10T00:00:00.000Z")
@@ -112,3 +123,61 @@ def test_what_is_remembered_is_small() -> None:
         spending.tally(kind).add(10**9)
     assert len(spending.remember()) < 700
     assert json.loads(spending.remember())["month"] == "2022-01"
+
+
+async def test_a_node_without_budget_says_so_and_beats_on(tmp_path: Path) -> None:
+    """A real agent whose month is used up: one signed event, pulses, and no measurement."""
+    ledger, node, more = Ledger(), "kz-test-0001", '[[target]]\ntarget = "127.0.0.1:9"\n'
+    with running_broker(tmp_path) as broker:
+        cadence = "[cadence]\ntls_s = 60\n[spool]\nmax_bytes = 1048576\n"
+        path = write_config(tmp_path / "n", ledger, [broker], more=more + cadence)
+        pace = FakePace()
+
+        async def minutes(count: int) -> None:
+            before = len(ledger.reports(node))
+            await until(
+                lambda: len(ledger.reports(node)) >= before + count,
+                moving=lambda: pass_by(pace),
+            )
+
+        config = await asyncio.to_thread(load_config, path)
+        async with collecting(ledger, broker):
+            async with cut_off_at_the_end(make_agent(config, pace)):
+                await minutes(6)
+            assert any(report.kind == "bulk" for report in ledger.reports(node))
+            use_up(config.settings.node.state_directory)
+            before = len(ledger.reports(node))
+            async with cut_off_at_the_end(make_agent(config, pace)):
+                await minutes(12)
+    after = ledger.reports(node)[before:]
+    assert {report.kind for report in after} == {"pulse"}
+    said = [event for report in after for event in report.events if event.kind == "budget_reached"]
+    assert [event.data["level"] for event in said] == ["beat"]
+    assert said[0].data["month"] == "2022-01"
+
+
+async def pass_by(pace: FakePace) -> None:
+    """Two seconds of the node's time, and a moment for sockets and disk."""
+    await pace.run_for(2_000)
+    await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def cut_off_at_the_end(agent: Agent) -> AsyncIterator[None]:
+    """The agent runs inside the context; its end is a power cut."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(agent.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def use_up(state: Path) -> None:
+    """As if the node had measured for 1.9 GB this month."""
+    with contextlib.closing(sqlite3.connect(state / "spool.db")) as spool:
+        ((remembered,),) = spool.execute("SELECT value FROM fact WHERE name = 'month'").fetchall()
+        account = json.loads(remembered)
+        account["counts"]["web"] = 1_900_000_000
+        spool.execute("UPDATE fact SET value = ? WHERE name = 'month'", (json.dumps(account),))
+        spool.commit()

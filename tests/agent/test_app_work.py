@@ -13,7 +13,7 @@ from shyraq_agent.config.plan import PlannedProbe
 from shyraq_agent.measure.edges import Edges, Family, Links
 from shyraq_agent.measure.step import RawMeasurement, Record
 from shyraq_agent.measure.target import Ladder, Target, parse_target
-from shyraq_agent.sign import Contents
+from shyraq_agent.sign import Contents, LifeEvent
 from shyraq_wire.report import Json
 from support.authority import Authority
 from support.clock import STORY_START_MS, FakePace, until
@@ -174,6 +174,19 @@ async def test_pairs_that_wait_for_their_washout_hold_up_nobody() -> None:
     assert {each.text for each in pairs} <= set(measured)
     assert measured.count("dns") >= 3
     assert sum(contents.kind == "pulse" for contents in sealed) >= 50
+
+
+async def test_the_last_word_is_in_the_last_report() -> None:
+    """Bulk goes before it: a report after a farewell would say that the node is back."""
+    pace, sealed = FakePace(), list[Contents]()
+    word = LifeEvent(kind="paused", at_uptime_ms=pace.uptime_ms(), data={"for_s": 3_600})
+    async with working(pace, sealed, {}) as work:
+        edges = make_edges(Authority(), pace=pace)
+        work._add(Record("tls", "a.example:443", edges).finish({"tried": 1, "verified": 1}))
+        pace.step_wall_clock(86_400_000)
+        work.finish(saying=word)
+    assert [contents.kind for contents in sealed] == ["bulk", "pulse"]
+    assert [event.kind for event in sealed[-1].events] == ["clock_stepped", "paused"]
 
 
 async def test_finish_seals_what_is_left() -> None:

@@ -168,18 +168,20 @@ class Work:
             saying: The last word of the last pulse.
         """
         uptime_ms = self._pace.uptime_ms()
-        self._seal_pulse(uptime_ms, saying)
+        pulse = self._take_pulse(uptime_ms, saying)
         for contents in self._basket.take_bulk(uptime_ms, all_of_it=True):
             self._seal(contents)
+        self._seal(pulse)  # the last to be heard: whoever is heard after a farewell is back
 
     async def run(self) -> NoReturn:
         """Keep the schedule for ever; ends by cancellation, which stops what is running."""
+        self._watch_spending(self._pace.uptime_ms())
         async with asyncio.TaskGroup() as tasks:
             while True:
                 uptime_ms = self._pace.uptime_ms()
                 for job in self._schedule.take_due(uptime_ms):
                     if job.key == "pulse":
-                        self._seal_pulse(uptime_ms)
+                        self._seal(self._take_pulse(uptime_ms))
                     elif job.key not in self._running:
                         self._running.add(job.key)
                         tasks.create_task(self._run_job(job.key))
@@ -277,12 +279,12 @@ class Work:
     def _add(self, seen: RawMeasurement) -> None:
         self._basket.add(seen, self._pace.uptime_ms())
 
-    def _seal_pulse(self, uptime_ms: int, saying: LifeEvent | None = None) -> None:
+    def _take_pulse(self, uptime_ms: int, saying: LifeEvent | None = None) -> Contents:
         self._watch_clock(uptime_ms)
         self._watch_spending(uptime_ms)
         if saying is not None:
             self.note(saying)
-        self._seal(self._basket.take_pulse(uptime_ms))
+        return self._basket.take_pulse(uptime_ms)
 
     def _watch_clock(self, uptime_ms: int) -> None:
         offset_ms = self._pace.now_ms() - uptime_ms
