@@ -4,6 +4,7 @@ import subprocess
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -115,6 +116,27 @@ async def test_a_version_that_nobody_knows_has_its_own_word(authority: Authority
     ):
         measurement = await measure(authority, port)
     assert quic_step(measurement).failure == "quic_incompatible_version"
+
+
+async def test_garbage_is_no_answer(authority: Authority) -> None:
+    """Whatever comes back, the step fails with a word and the agent goes on."""
+    leaf, rng = authority.leaf(HOST), Random(11)  # noqa: S311  # bytes of a test
+
+    def garble(initial: bytes) -> bytes:
+        kind = rng.randrange(3)
+        if kind == 0:
+            return rng.randbytes(rng.randrange(1, 1200))
+        if kind == 1:
+            return initial[: rng.randrange(1, len(initial))]
+        return b"\xc0\x00\x00\x00\x01" + rng.randbytes(rng.randrange(1200))
+
+    async with (
+        tcp_server(stay_silent, tls=server_context(leaf)) as port,
+        udp_server(garble, port=port),
+    ):
+        for _ in range(4):
+            measurement = await measure(authority, port)
+            assert quic_step(measurement).failure == "generic_timeout_error"
 
 
 async def test_a_server_without_http3_fails_the_handshake(authority: Authority) -> None:
