@@ -23,6 +23,7 @@ from netlab.measuring import PATIENT, SHORT, Seen, climb, endings, measure
 from netlab.mechanisms import NotProved, Scene, working
 from netlab.rows import Row
 from netlab.stage import Stage
+from shyraq_agent.measure.responder import Pairing
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.judge.judge import Judge
@@ -88,6 +89,10 @@ class _Course:
         )
         controls = [_placement(each, None, "control") for each in CONTROLS]
         self._answering = Answering(stage, self._judge, controls, self._limits)
+        # Nothing lingers in this country: only where the line must rest is a washout waited for.
+        self._pairing = Pairing(
+            neutral_name="neutral.example", washout_ms=row.rest_s * 1000, rounds=4
+        )
         self._said: list[Verdict] = []
         self.last: Seen | None = None
         # The canary sings in the first node; what holds must hold for the second.
@@ -114,6 +119,7 @@ class _Course:
         return max(mine, key=lambda each: each.at_ms, default=None)
 
     def _measure_target(self) -> None:
+        time.sleep(self._row.rest_s)
         self.last = self._see(self._node, self._row.target, self._row.probe)
         self._note(self._node, "sensor", self.last)
 
@@ -131,7 +137,13 @@ class _Course:
     def _see(self, place: str, target: str, probe: str | None) -> Seen:
         skew_ms = self._stage.skew_ms.get(self._isp, 0) if place == self._node else 0
         return measure(
-            self._stage, place, target, probe=probe, limits=self._limits, skew_ms=skew_ms
+            self._stage,
+            place,
+            target,
+            probe=probe,
+            limits=self._limits,
+            skew_ms=skew_ms,
+            pairing=self._pairing,
         )
 
     def _note(self, place: str, role: str, seen: Seen) -> None:

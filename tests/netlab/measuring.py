@@ -115,6 +115,7 @@ def measure(
     limits: Limits = SHORT,
     skew_ms: int = 0,
     may_trace_hello: bool = False,
+    pairing: Pairing | None = None,
 ) -> Seen:
     """Measure a target from a place; blocks.
 
@@ -126,12 +127,13 @@ def measure(
         limits: Time-outs.
         skew_ms: Of the node's wall clock.
         may_trace_hello: Whether the host consented to that.
+        pairing: How name pairs are tried; None: as by default.
     """
     parsed = parse_target(target)
     run = probe_named(probe or PROBE_OF_KIND[parsed.kind])
     with stage.country.inside(place):
         edges = make_edges(stage, limits, skew_ms, family=6 if "news6" in target else 4)
-        edges = replace(edges, may_trace_hello=may_trace_hello)
+        edges = replace(edges, may_trace_hello=may_trace_hello, pairing=pairing or edges.pairing)
         raw = asyncio.run(_done(run(parsed, edges)))
     return Seen(arrived=carried(place, raw, edges.pace))
 

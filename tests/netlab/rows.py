@@ -44,6 +44,8 @@ class Row:
     """With long time-outs."""
     rounds: int = 2
     """Measurements while the mechanism works."""
+    rest_s: float = 0.0
+    """Before each of them, and between the rounds of one."""
     met: bool = False
     """The node measures it once before as well."""
     or_said: tuple[Said, ...] = ()
@@ -134,6 +136,7 @@ def _compared(
     probe: str = "name_pair",
     step: Step = ("transfer", None),
     rounds: int = 2,
+    rest_s: float = 0.0,
     set_ratio: float | None = None,
     or_said: tuple[Said, ...] = (),
 ) -> Row:
@@ -148,6 +151,7 @@ def _compared(
         aim="news6.example" if "news6" in target else "news.example",
         patient=step != _SILENCE,
         rounds=rounds,
+        rest_s=rest_s,
         set_ratio=set_ratio,
         or_said=or_said,
     )
@@ -380,6 +384,15 @@ INNOCENT: Final = (
     _compared(None, "slow.example:443", _NO_DIFFERENCE, rounds=8),
     _compared("link-throttle", "news.example:443", _NO_DIFFERENCE, rounds=8),
     _compared("link-throttle", "https://news.example/big", _NO_DIFFERENCE, probe="rate", rounds=8),
+    _compared("line-burst", "news.example:443", _NO_DIFFERENCE, rounds=5, rest_s=4),
+    _compared(
+        "line-burst",
+        "https://news.example/big",
+        _NO_DIFFERENCE,
+        probe="rate",
+        rounds=10,
+        rest_s=4,
+    ),
     _compared("congestion", "news.example:443", _NO_DIFFERENCE, rounds=8),
     _compared("congestion", "https://news.example/big", _NO_DIFFERENCE, probe="rate", rounds=8),
     _compared(

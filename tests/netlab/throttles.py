@@ -22,6 +22,8 @@ SET_RATIO: Final = LINE_KBIT_S / NAME_KBIT_S
 
 _BURST_BYTES: Final = 48_000
 """Left out by the canary: a policer lets a second's worth through at once."""
+_PLAN_KBIT_S: Final = 256
+_BUCKET_KB: Final = 80
 _TOLERANCE: Final = 0.2
 _OTHER: Final = "neutral.example"
 _UNEVEN: Final = 1.5
@@ -36,6 +38,15 @@ def _line(scene: Scene) -> Iterator[None]:
     """Both customers' cables carry `LINE_KBIT_S`."""
     country = scene.stage.country
     shaped = f"qdisc add DEV root tbf rate {LINE_KBIT_S}kbit burst 8kb latency 300ms"
+    with country.shape(scene.isp, "lan1", shaped), country.shape(scene.isp, "lan2", shaped):
+        yield
+
+
+@contextmanager
+def _line_with_burst(scene: Scene) -> Iterator[None]:
+    """Whoever comes first after a rest has all of it."""
+    country = scene.stage.country
+    shaped = f"qdisc add DEV root tbf rate {_PLAN_KBIT_S}kbit burst {_BUCKET_KB}kb latency 2s"
     with country.shape(scene.isp, "lan1", shaped), country.shape(scene.isp, "lan2", shaped):
         yield
 
@@ -112,6 +123,13 @@ def _speed(scene: Scene, name: str) -> float:
     )
 
 
+def _second_speed(scene: Scene) -> str:
+    """Of the second of two downloads."""
+    _speed(scene, _OTHER)
+    kbit_s = _speed(scene, _OTHER)
+    return "the plan's" if abs(kbit_s / _PLAN_KBIT_S - 1) <= _TOLERANCE else _word(kbit_s)
+
+
 def _two_known_speeds(scene: Scene) -> str:
     return f"{_word(_speed(scene, scene.name))} / {_word(_speed(scene, _OTHER))}"
 
@@ -156,6 +174,15 @@ THROTTLES: Final = (
         f" {NAME_KBIT_S}. Handshakes pass.",
         "tc tbf; string match → CONNMARK → hashlimit → DROP",
         _police_on_line,
+    ),
+    Mechanism(
+        id="line-burst",
+        what=f"A line of {_PLAN_KBIT_S} kbit/s, which lets {_BUCKET_KB} kB through after a rest.",
+        recipe="tc tbf with a large burst",
+        apply=_line_with_burst,
+        canary=_second_speed,
+        healthy="fast",
+        effect="the plan's",
     ),
     Mechanism(
         id="congestion",
