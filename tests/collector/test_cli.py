@@ -234,6 +234,8 @@ def test_verdicts_are_found_by_their_words(
     assert shell.json("query", "verdicts", "--state", "ok") == []
     (row,) = shell.json("query", "verdicts", "--target", "//b", "--limit", "1")
     assert (row["node"], row["rule"], row["at_ms"]) == (node.id, "tls.slowed", NOW_MS)
+    assert (row["ratio"], row["low"], row["high"], row["pairs"]) == (4.0, 3.0, 5.0, 12)
+    assert row["rate_bps"] is None
     assert "tls.slowed" in shell("query", "verdicts")
 
 

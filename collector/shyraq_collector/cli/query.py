@@ -29,6 +29,8 @@ _VERDICT_COLUMNS: Final = (
     "confidence",
     "reason",
 )
+_SLOWDOWN_COLUMNS: Final = ("ratio", "low", "high", "p_value", "pairs", "rate_bps", "rate_spread")
+"""Empty where no pairs could be compared."""
 
 _FILTERS = (
     click.option("--node", help="Only this node."),
@@ -98,8 +100,10 @@ def verdicts(
         )
         count = _limit(form, limit)
         chosen = found if count == _EVERYTHING else islice(found, count)
-        rows = ([getattr(each, name) for name in _VERDICT_COLUMNS] for each in chosen)
-        _print(form, _VERDICT_COLUMNS, rows, hide=("confidence", "layer", "doubt"))
+        hidden = ("confidence", "layer", "doubt", *_SLOWDOWN_COLUMNS[1:])
+        _print(
+            form, (*_VERDICT_COLUMNS, *_SLOWDOWN_COLUMNS), map(_verdict_row, chosen), hide=hidden
+        )
 
 
 @query.command()
@@ -118,6 +122,15 @@ def reports(
             connection, node=node, since_ms=since_ms or 0, limit=_limit(form, limit)
         )
         _print(form, listing.REPORT_COLUMNS, rows, hide=("epoch", "key_id", "config_sha256"))
+
+
+def _verdict_row(verdict: Verdict) -> list[object]:
+    row = [getattr(verdict, name) for name in _VERDICT_COLUMNS]
+    slowdown = verdict.slowdown
+    return row + [
+        None if (value := getattr(slowdown, name, None)) is None else round(value, 4)
+        for name in _SLOWDOWN_COLUMNS
+    ]
 
 
 def _is_wanted(verdict: Verdict, wanted: dict[str, str | None]) -> bool:
