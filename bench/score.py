@@ -170,7 +170,8 @@ def play(
     world.run([under_test, *baselines], planned.quiet_end, planned.end, progress)
     print("\r", end="", file=sys.stderr)
     lines = sorted({p.line for p in placements}, key=str)
-    score_judge.judge(score, under_test.said, planned.truths, lines, verbose=verbose)
+    quiet_end = planned.quiet_end
+    score_judge.judge(score, under_test.said, planned.truths, lines, quiet_end, verbose=verbose)
     for baseline in baselines if planned.truths else ():
         score_judge.judge_baseline(score, baseline, planned.truths)
     score.took_s = time.perf_counter() - begun

@@ -40,6 +40,7 @@ def judge(
     said: Sequence[Entry],
     truths: Iterable[Truth],
     lines: Sequence[LineKey],
+    quiet_end: float,
     *,
     verbose: bool = False,
 ) -> None:
@@ -50,6 +51,7 @@ def judge(
         said: All entries of the run, as published.
         truths: The faults that were laid.
         lines: All lines of the fleet.
+        quiet_end: Before this instant no fault was laid.
         verbose: Print every miss, wrong scope and false incident.
     """
     histories: dict[str, list[Entry]] = defaultdict(list)
@@ -80,7 +82,7 @@ def judge(
         if verbose and row.scoped == before:
             print("scope wrong:" if hits else "missed:", _truth_text(truth))
             _tell(said, truth.begin - 600.0, truth.end + GRACE_S)
-    _count_false(score, said, cuts, matched, verbose=verbose)
+    _count_false(score, said, cuts, matched, quiet_end, verbose=verbose)
 
 
 def judge_baseline(score: Score, baseline: Baseline, truths: Iterable[Truth]) -> None:
@@ -125,6 +127,7 @@ def _count_false(
     said: Sequence[Entry],
     cuts: list[Entry],
     matched: set[tuple[str, int]],
+    quiet_end: float,
     *,
     verbose: bool,
 ) -> None:
@@ -133,6 +136,7 @@ def _count_false(
         if entry.kind == "outage":
             score.confirmed += 1
             score.false += false
+            score.false_quiet += false and entry.published_at < quiet_end
         elif entry.kind in KIND_OF.values():
             score.confirmed_targets += 1
             score.false_targets += false

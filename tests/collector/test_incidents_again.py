@@ -43,6 +43,28 @@ def test_a_part_of_the_old_scope_cut_alone_reopens_it_with_its_own_scope() -> No
     assert play.only().scope.level == "nation"
 
 
+def test_three_lines_inside_the_old_scope_are_waited_for_as_elsewhere() -> None:
+    """Three lines that drop twice a day, cut again: nothing is said at first, nor forgotten."""
+    play = restored_after(sensors_of())
+    day_s = play.engine.pace.day_s
+    for placement in filter(sensors_of("isp1", "XX-02"), play.placements):
+        line = play.engine.roster.line(placement.node)
+        line.counts, line.silent_s = [10.0, 10.0, 10.0], [0.2 * day_s] * 3
+        line.observed_s = 5.0 * day_s
+    assert play.minutes(4, sensors_of("isp1", "XX-02")) == []
+    play.minutes(10, sensors_of("isp1", "XX-02"))
+    assert play.only().state in {"reopened", "ongoing"}
+    assert play.only().history[-1].scope.regions == ("XX-02",)
+
+
+def test_three_lines_that_come_back_reopen_nothing() -> None:
+    """A short silence inside the old scope leaves no trace."""
+    play = restored_after(sensors_of())
+    assert play.minutes(4, sensors_of("isp1", "XX-02")) == []
+    assert play.minutes(60) == []
+    assert play.only().state == "restored"
+
+
 def test_what_fell_before_the_old_cut_is_not_part_of_the_new_one() -> None:
     """A line that dropped by itself between the cuts is no evidence for the second."""
     play = restored_after(sensors_of(region="XX-01"), hours=1.0)

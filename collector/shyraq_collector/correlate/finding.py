@@ -21,6 +21,8 @@ REGION_LINES_MIN = 4
 """Three homes of one region, whatever their networks, are a street."""
 
 SITES_MIN = 2
+STILL_DOWN_SHARE = 0.8
+"""A suspicion stands while so many of its lines stay down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ class Finding:
     def share(self) -> float:
         """Share of the eligible lines that fell."""
         return self.down / self.eligible
+
+    @property
+    def still_down(self) -> int:
+        """How many of its lines are still missing, and claimed by no case."""
+        return sum(line.state == "missing" and line.case is None for line in self.lines)
 
     @property
     def observable(self) -> bool:

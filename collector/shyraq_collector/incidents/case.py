@@ -83,6 +83,7 @@ class Case:
         grade: Strength of the evidence.
         evidence: The figures as last said.
         peak: The finding that made it suspected, or a stronger one since.
+        again: What makes a restored case suspected of being cut again.
         parts: The boxes that make up the scope.
         recut_at: Onset of the newest cut, where it was reopened.
         base: Lines claimed: eligible just before onset.
@@ -112,6 +113,7 @@ class Case:
     grade: Grade = "A"
     evidence: Evidence
     peak: Finding | None = None
+    again: Finding | None = None
     parts: list[Box] = field(default_factory=list)
     base: list[Line] = field(default_factory=list)
     widest: Scope | None = None

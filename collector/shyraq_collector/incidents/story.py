@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shyraq_collector.correlate.country import Country
-from shyraq_collector.correlate.finding import Finding
+from shyraq_collector.correlate.finding import STILL_DOWN_SHARE, Finding
 from shyraq_collector.correlate.growth import explain, onset_of
 from shyraq_collector.correlate.lattice import GroupKey
 from shyraq_collector.correlate.line import Line
@@ -202,6 +202,13 @@ def joined(one: Story, two: Story) -> Story:
 def strength(finding: Finding) -> tuple[float, float]:
     """What makes one finding better than another: score, then share."""
     return finding.score, finding.share
+
+
+def strongest(peak: Finding | None, best: Finding | None) -> Finding | None:
+    """What a suspicion stands on: its peak while the lines of that stay down, or a stronger one."""
+    if peak is None or peak.still_down < STILL_DOWN_SHARE * len(peak.lines):
+        return best
+    return best if best is not None and best.score >= peak.score else peak
 
 
 def evidence_of(finding: Finding) -> Evidence:

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from shyraq_collector.correlate.country import SOFT_LEASHES, Country
 from shyraq_collector.correlate.edge import edge_findings
-from shyraq_collector.correlate.finding import Finding
+from shyraq_collector.correlate.finding import STILL_DOWN_SHARE, Finding
 from shyraq_collector.correlate.growth import onset_of
 from shyraq_collector.correlate.hush import hushed
 from shyraq_collector.correlate.level import down_by_group, level_findings, remember_quiet
@@ -40,6 +40,7 @@ from shyraq_collector.incidents.story import (
     half_hour_note,
     joined,
     strength,
+    strongest,
     take,
     tell,
     why_of,
@@ -51,7 +52,6 @@ WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 LOOKS_A_BEAT = 15.0
 """Where words come once an hour there is nothing new to see each minute."""
 
-STILL_DOWN_SHARE = 0.8
 COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
 ROLL_BEATS = 120.0
@@ -100,8 +100,11 @@ class Tracker:
                 said += self._grow(case, findings, free, now, at)
         fresh = [f for f in findings if all(line.case is None for line in f.lines)]
         best = max((f for f in fresh if f.suspicious), key=strength, default=None)
+        silent = next((case for case in live if case.again is not None), None)
         if suspicion is not None:
             said += self._weigh(suspicion, best, free, now, at)
+        elif silent is not None:
+            said += self._weigh_again(silent, best, free, now, at, watched=watched)
         elif best is not None and not any(self._rolls(case, now) for case in live):
             said += self._suspect(best, free, now, at, watched=watched)
         # What was known beyond the judged instant is still to be looked at.
@@ -140,8 +143,8 @@ class Tracker:
         story = self._tell(None, best, free, now)
         before = same_incident(self.cases, story, self._country, free)
         if before is not None:
-            # Nothing is said of a restored case before the new cut is confirmed.
-            return self._recut(before, best, story, now, at) if self._proven(best, now) else []
+            before.again = best
+            return self._weigh_again(before, best, free, now, at, watched=watched)
         case = Case(
             id=incident_id("outage", f"{self._country.code}|{best.key}", at),
             kind="outage",
@@ -162,15 +165,9 @@ class Tracker:
         self, case: Case, best: Finding | None, free: list[Line], now: Instant, at: Instant
     ) -> list[Entry]:
         """A suspicion: stronger, confirmed, or come to nothing?"""
-        peak = case.peak or best
+        peak = strongest(case.peak, best)
         if peak is None:
-            return []
-        still = [x for x in peak.lines if x.state == "missing" and x.case is None]
-        held = len(still) >= STILL_DOWN_SHARE * len(peak.lines)
-        if best is not None and (not held or best.score >= peak.score):
-            peak = best
-        elif not held:
-            case.evidence = replace(case.evidence, down=len(still))
+            case.evidence = replace(case.evidence, down=case.peak.still_down if case.peak else 0)
             return [case.say("dismiss", at=now, published_at=at, note="the lines came back")]
         case.peak, case.evidence = peak, evidence_of(peak)
         case.remember(now, peak.score)
@@ -187,6 +184,26 @@ class Tracker:
         case.count(score=peak.score)
         note = why_of(peak) + half_hour_note(case.onset, self._pace)
         return [case.say("confirm", at=case.onset.latest, published_at=at, note=note)]
+
+    def _weigh_again(
+        self,
+        case: Case,
+        best: Finding | None,
+        free: list[Line],
+        now: Instant,
+        at: Instant,
+        *,
+        watched: bool,
+    ) -> list[Entry]:
+        """A restored case under suspicion: nothing is said of it before the new cut is proven."""
+        peak = case.again = strongest(case.again, best)
+        if peak is None or not self._proven(peak, now):
+            return []
+        case.again = None
+        story = self._tell(None, peak, free, now)
+        if same_incident(self.cases, story, self._country, free) is case:
+            return self._recut(case, peak, story, now, at)
+        return self._suspect(peak, free, now, at, watched=watched)
 
     def _proven(self, finding: Finding, now: Instant) -> bool:
         """Whether a suspicious finding may be published: the score, and time where few speak."""
@@ -276,7 +293,7 @@ class Tracker:
     ) -> list[Entry]:
         """Carry a restored case on with the scope of the new cut."""
         case.base, case.peak, case.cut_peak, case.told_down = [], best, 0, 0
-        case.recut_at = story.onset.earliest
+        case.recut_at, case.again = story.onset.earliest, None
         self._adopt(case, story, now)
         case.words.clear()
         case.count(score=best.score)
