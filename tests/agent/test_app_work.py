@@ -113,7 +113,7 @@ async def test_a_change_traces_at_once_where_the_host_consented(consents: bool) 
     async def minutes(count: int) -> None:
         for _ in range(count * 6):
             await pace.run_for(10_000)
-            await asyncio.sleep(0.01)  # the links are read in a thread
+            await until(lambda: not work._running)  # the links are read in a thread
 
     task = asyncio.create_task(work.run())
     try:
