@@ -645,6 +645,14 @@ async def test_all_that_a_connection_costs_is_counted(tmp_path: Path) -> None:
     assert not tally._watched
 
 
+async def test_a_brokers_name_is_looked_up_and_that_counts(broker: Broker) -> None:
+    """The host's resolver is another program: its share is an estimate."""
+    named, plain = Tally(), Tally()
+    await (await connect(endpoint(broker.port, host="localhost"), tally=named)).close()
+    await (await connect(endpoint(broker.port), tally=plain)).close()
+    assert named.used_bytes - plain.used_bytes > 200
+
+
 async def test_an_attempt_that_fails_is_counted(tmp_path: Path) -> None:
     """Refused at once, or in the middle of the handshake: what went over the line counts."""
     made = certificates(tmp_path, client=False)
