@@ -71,13 +71,15 @@ EventKind = Literal[
     "network_changed",
     "ask_refused",
 ]
-"""Facts of the node's own life; a gap must be explicable from them. `dropped` carries
-`{"epoch", "lo", "hi"}`: the closed range of seq that the spool had to give up; `ask_refused`
-carries `{"number", "reason"}` of a well-signed ask that was not obeyed. `paused` carries `{"for_s"}`,
-null until resumed, and is the last event of the last report before the silence. `budget_reached`
-carries `{"level", "month", "used_bytes", "monthly_bytes"}`: from level light on a node measures more
-lightly, at level beat it only beats; it never falls silent for want of budget. `upgraded` carries
-`{"from", "to"}`."""
+"""Facts of the node's own life; a gap must be explicable from them.
+
+`dropped`         `{"epoch", "lo", "hi"}`: the closed range of seq that the spool had to give up
+`ask_refused`     `{"number", "reason"}` of a well-signed ask that was not obeyed
+`paused`          `{"for_s"}`, null until resumed; the last event before the silence
+`budget_reached`  `{"level", "month", "used_bytes", "monthly_bytes"}`: from level light on a node
+                  measures more lightly, at level beat it only beats, and so is never silent
+`upgraded`        `{"from", "to"}`
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
