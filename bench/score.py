@@ -34,19 +34,16 @@ from shyraq_collector.facts.incidents import Entry  # noqa: E402
 from shyraq_collector.facts.signals import QualitySample, TargetState, TargetWord  # noqa: E402
 from shyraq_collector.incidents.engine import Engine  # noqa: E402
 from support.baselines import KleinbergBurst, ThirtyPercent  # noqa: E402
-from support.simulator import (  # noqa: E402
+from support.simulator import World, canaries, lattice_fleet, scattered_fleet  # noqa: E402
+from support.simulator_faults import KINDS, TARGET_FAULTS, FaultKind, Saboteur, Truth  # noqa: E402
+from support.simulator_noise import (  # noqa: E402
     DAY_S,
     EPOCH_S,
     HOUR_S,
     Noise,
     NoiseLevel,
     Span,
-    World,
-    canaries,
-    lattice_fleet,
-    scattered_fleet,
 )
-from support.simulator_faults import KINDS, TARGET_FAULTS, FaultKind, Saboteur, Truth  # noqa: E402
 from support.simulator_targets import Survey  # noqa: E402
 
 SEEDS = ROOT / "tests" / "support" / "simulator_seeds.json"

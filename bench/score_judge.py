@@ -17,8 +17,8 @@ from bench.score_table import Row, Score
 from shyraq_collector.facts.fleet import LineKey
 from shyraq_collector.facts.incidents import Entry, Kind, Scope
 from support.baselines import Alarm
-from support.simulator import HOUR_S
 from support.simulator_faults import OWN_FAULTS, FaultKind, Truth
+from support.simulator_noise import HOUR_S
 
 GRACE_S = 600.0
 KIND_OF: dict[FaultKind, Kind] = {

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from shyraq_collector.facts.fleet import LineKey, Placement
 from shyraq_collector.facts.incidents import Level
-from support.simulator import CANARIES, HOUR_S, Span, Why, cut_broker
+from support.simulator_noise import CANARIES, HOUR_S, Span, Why, cut_broker
 from support.simulator_targets import TARGETS, TargetFault
 
 FaultKind: TypeAlias = Literal[

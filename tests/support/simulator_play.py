@@ -7,7 +7,8 @@ from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.facts.fleet import NodeId, Placement
 from shyraq_collector.facts.incidents import Entry, Incident
 from shyraq_collector.incidents.engine import Engine
-from support.simulator import BEAT_S, canaries, lattice_fleet
+from support.simulator import canaries, lattice_fleet
+from support.simulator_noise import BEAT_S
 
 BEGIN_S = 1_640_995_200.0
 """1 January 2022: a multiple of the heartbeat and of the day."""
