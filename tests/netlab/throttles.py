@@ -145,7 +145,7 @@ def _unevenness(scene: Scene) -> str:
     speeds = [_speed(scene, _OTHER) for _ in range(_LOOKS)]
     if min(speeds) > 8 * LINE_KBIT_S:
         return "fast"
-    is_uneven = max(speeds) >= _UNEVEN * min(speeds) and max(speeds) <= 1.2 * LINE_KBIT_S
+    is_uneven = max(speeds) >= _UNEVEN * min(speeds) and min(speeds) <= LINE_KBIT_S
     return "uneven" if is_uneven else " ".join(f"{speed:.0f}" for speed in speeds)
 
 

@@ -20,6 +20,7 @@ interceptor may choose by destination.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.handshake import say_hello
 from shyraq_agent.measure.reach import About, find_addresses, open_stream, open_tls
@@ -27,6 +28,9 @@ from shyraq_agent.measure.responder import Arm, Responder
 from shyraq_agent.measure.step import Notes, RawMeasurement, Record
 from shyraq_agent.measure.target import Target
 from shyraq_agent.measure.transfer import WINDOW_BYTES, Transferred, transfer
+
+_ALERT: Final = "ssl_failed_handshake"
+"""An answer all the same: many servers know no such name."""
 
 _TLS_PORT: Final = 443
 _CLEAR_PORT: Final = 80
@@ -146,19 +150,26 @@ async def _greet(this: _Round, side: Side, address: str) -> float | None:
     if stream is None:
         return None
 
-    async def action(notes: Notes) -> float:
+    answered_ms: list[float] = []
+
+    async def action(notes: Notes) -> None:
         """The step itself."""
         began_ms = edges.stopwatch.elapsed_ms()
-        await say_hello(stream, this.name(side), notes)
-        return edges.stopwatch.elapsed_ms() - began_ms
+        try:
+            await say_hello(stream, this.name(side), notes)
+        except StepFailed as failed:
+            if failed.failure != _ALERT:
+                raise
+            answered_ms.append(edges.stopwatch.elapsed_ms() - began_ms)
+            raise
+        answered_ms.append(edges.stopwatch.elapsed_ms() - began_ms)
 
     place: About = {"server_name": this.name(side), "address": address, "port": port, **about}
     try:
-        return await record.attempt(
-            "hello", action, limit_ms=edges.limits.handshake_ms, about=place
-        )
+        await record.attempt("hello", action, limit_ms=edges.limits.handshake_ms, about=place)
     finally:
         stream.close()
+    return answered_ms[0] if answered_ms else None
 
 
 def _port(target: Target) -> int:

@@ -66,8 +66,7 @@ async def transfer(
     """
     stream.watch(elapsed_ms, {})  # the handshake's own samples end where the handshake did
     began_ms = elapsed_ms()
-    arrivals: list[tuple[float, int]] = []
-    head, size_bytes = b"", 0
+    arrivals, head, size_bytes = list[tuple[float, int]](), b"", 0
     try:
         await stream.write(_request(url, None if whole else max_bytes))
         while size_bytes < max_bytes and (data := await stream.read(_READ_BYTES)):
@@ -80,10 +79,9 @@ async def transfer(
         if arrivals:
             notes["first_byte_ms"] = arrivals[0][0]
             notes["samples"] = thin(arrivals)
-    if whole and size_bytes < max_bytes and _status(head) not in (None, _SUCCESS):
-        raise StepFailed("http_unexpected_status_code")
     if not size_bytes or (whole and size_bytes < max_bytes):
-        raise StepFailed("eof_error")
+        was_refused = _status(head) not in (None, _SUCCESS)
+        raise StepFailed("http_unexpected_status_code" if was_refused else "eof_error")
     return Transferred(took_ms=elapsed_ms() - began_ms, size_bytes=size_bytes)
 
 

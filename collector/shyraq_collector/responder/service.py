@@ -94,18 +94,7 @@ class Responder:
             doors=self._doors,
         )
         async with AsyncExitStack() as stack:
-            listeners: list[tuple[socket.socket, Serves]] = []
-            datagrams: list[socket.socket] = []
-            for arm in plan.arms:
-                opened = stack.enter_context(closing(_bind(arm.address, arm.port, "tcp")))
-                listeners.append((opened, downloads))
-            for echo in plan.echoes:
-                if echo.transport == "tcp":
-                    opened = stack.enter_context(closing(_bind(echo.address, echo.port, "tcp")))
-                    listeners.append((opened, StreamEchoes(self._doors)))
-                else:
-                    udp = stack.enter_context(closing(_bind(echo.address, echo.port, "udp")))
-                    datagrams.append(udp)
+            listeners, datagrams = self._open(stack, downloads)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for listener, serves in listeners:
                 tasks.create_task(self._accept(listener, serves))
@@ -115,6 +104,23 @@ class Responder:
             _log.info("event=responder-open arms=%d echoes=%d", len(plan.arms), len(plan.echoes))
             await asyncio.Event().wait()
         raise AssertionError("cancelled above")
+
+    def _open(
+        self, stack: AsyncExitStack, downloads: Downloads
+    ) -> tuple[list[tuple[socket.socket, Serves]], list[socket.socket]]:
+        """Every socket of the plan, closed with the stack: listeners, and those for datagrams."""
+        listeners: list[tuple[socket.socket, Serves]] = []
+        datagrams: list[socket.socket] = []
+        for arm in self._plan.arms:
+            opened = stack.enter_context(closing(_bind(arm.address, arm.port, "tcp")))
+            listeners.append((opened, downloads))
+        for echo in self._plan.echoes:
+            opened = stack.enter_context(closing(_bind(echo.address, echo.port, echo.transport)))
+            if echo.transport == "tcp":
+                listeners.append((opened, StreamEchoes(self._doors)))
+            else:
+                datagrams.append(opened)
+        return listeners, datagrams
 
     async def _accept(self, listener: socket.socket, serves: Serves) -> NoReturn:
         loop = asyncio.get_running_loop()
