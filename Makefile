@@ -8,7 +8,7 @@ ANSIBLE := .venv-ansible
 PYFILES := wire agent collector deploy/demo tests bench hatch_build.py
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab
+.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab wheelhouse lab-nodes
 .DEFAULT_GOAL := help
 
 help: ## Print this list
@@ -76,6 +76,13 @@ crash: system setup ## Kill agent, collector and broker 100 times; nothing may b
 
 lab: system setup ## Real probes, agents and judge in a country of namespaces that censors; prints the matrix
 	PYTHONPATH=tests $(BIN)/python -m netlab.run
+
+wheelhouse: setup ## Build build/wheelhouse: all Python packages of a fleet, by hash, for both architectures
+	$(BIN)/python ansible/wheelhouse.py build/wheelhouse
+
+lab-nodes: setup $(ANSIBLE)/.ready ## A fleet of booted Debian machines, run by the real playbooks; root, about 15 minutes
+	@sh tests/system-packages field
+	PYTHONPATH=tests $(BIN)/python -m field.run
 
 $(ANSIBLE)/.ready: requirements/ansible.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
