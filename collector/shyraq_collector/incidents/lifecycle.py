@@ -28,8 +28,9 @@ EVENTS: Final[dict[Event, str]] = {
     "change": "scope or depth changed: an entry for each change",
     "partial": "a quarter of those that were down, and at least two lines, are back",
     "worsen": "nine tenths of the deepest point are down again",
-    "restore": "90 % of the lines up before are back (one straggler tolerated), and stayed so",
-    "recut": "a new cut of the same scope was confirmed before closing",
+    "restore": "90 % of the lines up before are back (one straggler tolerated), and stayed so; or "
+    "three quarters of every network and region for a day",
+    "recut": "a new cut of the same scope, or inside it, was confirmed before closing",
     "close": "24 hours after restoration",
     "revise": "back-fill, an outside source or a second look changed what is known of the past",
     "interrupt": "our memory of it was lost: what became of it is not known, and never will be",
