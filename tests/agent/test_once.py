@@ -6,6 +6,7 @@ import json
 import pytest
 
 from shyraq_agent.measure import PROBE_OF_KIND, PROBES, misuse
+from shyraq_agent.measure.responder import Pairing
 from shyraq_agent.measure.step import RawMeasurement
 from shyraq_agent.measure.target import Ladder, Rung, parse_target
 from shyraq_agent.once import measure_once, render_steps, render_table, to_json, went_wrong
@@ -168,7 +169,8 @@ def test_the_probe_of_each_kind_can_measure_it() -> None:
 
 async def test_another_probe_can_be_asked_for() -> None:
     """A name beside a neutral one, shown step by step."""
-    edges = make_edges(AUTHORITY, system_resolver=TableResolver({HOST: ["127.0.0.1"]}))
+    resolver = TableResolver({HOST: ["127.0.0.1"]})
+    edges = make_edges(AUTHORITY, system_resolver=resolver, pairing=Pairing(rounds=1))
     async with tcp_server(stay_silent, tls=CONTEXT) as port:
         target = parse_target(f"{HOST}:{port}")
         (seen,) = await measure_once([target], edges, probe="name_pair")
