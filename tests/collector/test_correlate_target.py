@@ -1,5 +1,7 @@
 """Verdicts per network and target, and rates against the same hours of the day."""
 
+import pytest
+
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.target import QualityBook, TargetBook
@@ -34,6 +36,16 @@ def test_lines_that_say_ok_speak_against_it() -> None:
     for line in LINES[2:]:
         book.say(line, "news.example", "ok", 700.0)
     assert book.findings(0.0)[0].score < before
+
+
+def test_a_slow_target_is_not_a_blocked_one() -> None:
+    """Two lines with a filter of their own, among lines that are slowed, prove no block."""
+    book = rounds("blocked", "blocked", "blocked", lines=2)
+    alone = book.findings(0.0)[0].score
+    for line in LINES[2:]:
+        book.say(line, "news.example", "throttled", 700.0)
+    blocked = [f.score for f in book.findings(0.0) if f.state == "blocked"]
+    assert blocked == [pytest.approx(alone - 2 * 1.877, abs=0.01)]
 
 
 def test_down_and_unknown_are_nobody_s_fault() -> None:

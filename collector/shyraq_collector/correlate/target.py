@@ -2,9 +2,10 @@
 
 Input are verdicts that already hold against a control. For each (network, target, kind of
 interference) a line that says so adds evidence for each of its last three words in a row; a line
-that says ok subtracts. Words that are down or unknown are nobody's fault and count neither way. A
-word is forgotten after three of the line's usual gaps for that target, a day at most. One that is
-older than the line's newest, as in back-fill, says nothing of now.
+that says ok subtracts, and so does, from a block, one that finds the target slow. Words that are
+down or unknown are nobody's fault and count neither way. A word is forgotten after three of the
+line's usual gaps for that target, a day at most. One that is older than the line's newest, as in
+back-fill, says nothing of now.
 
 The price for watching many pairs is added to the thresholds: the logarithm of their number.
 Quality samples become words as well: a rate under four tenths of its own median for this six-hour
@@ -86,9 +87,8 @@ class TargetView:
         """Nats this line gives for an interference of that state."""
         if self.state == state:
             return math.log(TRUE_WORD / FALSE_WORD[state]) * min(self.streak, STREAK_MAX)
-        if self.state == "ok":
-            return math.log((1.0 - TRUE_WORD) / (1.0 - FALSE_WORD[state]))
-        return 0.0
+        reached = self.state == "ok" or (state == "blocked" and self.state == "throttled")
+        return math.log((1.0 - TRUE_WORD) / (1.0 - FALSE_WORD[state])) if reached else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
