@@ -358,7 +358,7 @@ def test_the_responder_and_the_pairs_are_carried_over(good: str) -> None:
     )
     assert (ours.rate, ours.may_send_names) == (Arm(address="192.0.2.3", port=8443), True)
     pairing = pairing_of(config.settings.name_pair)
-    assert (pairing.neutral_name, pairing.rounds) == ("neutral.example", 2)
+    assert (pairing.neutral_name, pairing.rounds("any")) == ("neutral.example", 2)
     assert responder_of(parse_config(good.encode(), name="x").settings.responder) is None
 
 

@@ -271,6 +271,17 @@ async def test_forbidden_arms_are_never_touched(authority: Authority, tmp_path: 
     assert ("responder", "neutral", "connect", "egress_forbidden") in outline(seen)
 
 
+def test_what_goes_on_differing_is_watched_at_less_cost() -> None:
+    """Two rounds after ten in a row; all of them again once nothing differed."""
+    pairing = Pairing()
+    seen = []
+    for rounds in (5, 5, 2, 1, 5):
+        seen.append(pairing.rounds("a"))
+        pairing.note("a", rounds)
+    assert seen == [5, 5, 2, 2, 5]
+    assert pairing.rounds("b") == MAX_ROUNDS
+
+
 async def test_turns_come_one_at_a_time_and_wash_out() -> None:
     """Whichever target asks, the next round waits for the washout of the last."""
     pace, pairing = FakePace(), Pairing(washout_ms=300_000)

@@ -106,7 +106,7 @@ class NamePairSettings:
     """Seconds between two rounds, of whichever target. 300, because blocks linger for minutes."""
     rounds: int = field(default=MAX_ROUNDS, metadata=bounds(1, MAX_ROUNDS))
     """Rounds in one measurement at most; a further one is tried only while the name makes a
-    difference."""
+    difference, and after ten such in a row two suffice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

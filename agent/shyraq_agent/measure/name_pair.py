@@ -12,9 +12,9 @@ differs:
                        comparing stops at its first answer.
 
 A round that made no difference ends the measurement. One that did is repeated after the washout,
-because one difference says nothing. Data of the steps: `arm` (neutral, target), `at` (responder,
-target), `round` from 1. That nothing differs at our responder never means "not blocked": an
-interceptor may choose by destination.
+because one difference says nothing; where ten in a row differed, two suffice from then on. Data of
+the steps: `arm` (neutral, target), `at` (responder, target), `round` from 1. That nothing differs at
+our responder never means "not blocked": an interceptor may choose by destination.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,8 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
     if responder is not None and not responder.may_send_names:
         responder = None
     rounds, answered, differs = 0, 0, True
-    while differs and rounds < edges.pairing.rounds:
+    allowed = edges.pairing.rounds(target.text)
+    while differs and rounds < allowed:
         rounds += 1
         this = _Round(record=record, edges=edges, target=target, number=rounds)
         async with edges.pairing.turn(edges.pace):
@@ -84,6 +85,7 @@ async def measure(target: Target, edges: Edges) -> RawMeasurement:
                 pairs.append(await _at_target(this, addresses[0]))
         answered += sum(theirs is not None for _, theirs in pairs)
         differs = any(_differ(*pair) for pair in pairs)
+    edges.pairing.note(target.text, rounds)
     return record.finish({"rounds": rounds, "answered": answered})
 
 

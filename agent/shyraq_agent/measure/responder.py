@@ -3,7 +3,7 @@
 The responder serves the same bytes under every name, each arm at an address of its own, so that a
 block that lingers on one pair of addresses does not reach the other arm. After a name that may be
 blocked was said, nothing more is said there for a while: the washout, shared by all targets. What
-is kept here is one moment, and whose turn is first; nothing is opened.
+is kept here is one moment, and a little of each target; nothing is opened.
 """
 
 import asyncio
@@ -19,6 +19,12 @@ WASHOUT_MS: Final = 300_000
 
 MAX_ROUNDS: Final = 5
 """Rounds in one measurement: twelve steps each, and a measurement has room for 64."""
+
+ENOUGH_ROUNDS: Final = 10
+"""Rounds in a row that differ: the collector has decided, and watching on is cheaper."""
+
+WATCHING_ROUNDS: Final = 2
+"""One of each order."""
 
 BODY_BYTES: Final = 128 * 1024
 """Read after the handshake: policers let the first tens of kilobytes through at once."""
@@ -72,11 +78,26 @@ class Pairing:
             rounds: In one measurement, 1 to `MAX_ROUNDS`.
         """
         self.neutral_name = neutral_name
-        self.rounds = rounds
+        self._rounds = rounds
         self._washout_ms = washout_ms
         self._one_at_a_time = asyncio.Lock()
         self._clean_uptime_ms = 0.0
         self._had_target_first: dict[str, bool] = {}
+        self._differing_rounds: dict[str, int] = {}
+
+    def rounds(self, target: str) -> int:
+        """How many rounds a measurement may take now.
+
+        Args:
+            target: As configured; there are at most as many as the agent has targets.
+        """
+        has_enough = self._differing_rounds.get(target, 0) >= ENOUGH_ROUNDS
+        return min(self._rounds, WATCHING_ROUNDS) if has_enough else self._rounds
+
+    def note(self, target: str, rounds: int) -> None:
+        """A measurement took so many rounds; a single one means that nothing differed."""
+        before = self._differing_rounds.get(target, 0)
+        self._differing_rounds[target] = before + rounds if rounds > 1 else 0
 
     def target_first(self, target: str) -> bool:
         """Whether a target comes first this time: no, yes, no, yes, and so on.
