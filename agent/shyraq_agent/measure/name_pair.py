@@ -13,8 +13,8 @@ differs:
 
 A round that made no difference ends the measurement. One that did is repeated after the washout,
 because one difference says nothing; where ten in a row differed, two suffice from then on. Data of
-the steps: `arm` (neutral, target), `at` (responder, target), `round` from 1. That nothing differs at
-our responder never means "not blocked": an interceptor may choose by destination.
+the steps: `arm` (neutral, target), `at` (responder, target), `round` from 1. That nothing differs
+at our responder never means "not blocked": an interceptor may choose by destination.
 """
 
 from dataclasses import dataclass
