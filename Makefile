@@ -36,7 +36,7 @@ demo: setup ## Play the demo country: a page and the terminal tell the story; Ct
 demo-check: setup ## Play the demo headless, compare found with expected, exit 1 on any miss
 	$(BIN)/python -m shyraq_demo check
 
-test: system setup ## All tests, on real sockets, a real broker and real files
+test: system setup $(ANSIBLE)/.ready ## All tests, on real sockets, a real broker and real files
 	$(BIN)/python -m pytest
 
 ooni-check: setup $(OONI)/.ready ## Load every kind of OONI export in OONI's own reader
