@@ -228,6 +228,31 @@ async def test_no_address_of_a_visitor_is_ever_logged(
     assert complaints == []
 
 
+async def test_a_flood_of_datagrams_keeps_nobody_else_out(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Downloads go on, and the flooder is answered up to its allowance only."""
+    few = Ceilings(connections=8, connections_per_source=8, bytes_per_minute=300_000, sources=16)
+    async with responder(authority, tmp_path, ceilings=few) as served:
+        echo = served.plan.echoes[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind(("127.0.0.9", 0))
+            udp.setblocking(False)
+            udp.connect((echo.address, echo.port))
+            for _ in range(5):
+                for _ in range(3_000):
+                    with suppress(OSError):
+                        udp.send(ask(NONCE))
+                async with asyncio.timeout(10):
+                    status, _ = await fetch(served, request=b"GET /1000 HTTP/1.1")
+                assert status == "200"
+            answered = 0
+            with suppress(BlockingIOError):
+                while udp.recv(64):
+                    answered += 1
+    assert answered <= 300_000 / len(ask(NONCE))
+
+
 async def test_a_new_certificate_is_taken_without_a_restart(
     authority: Authority, tmp_path: Path
 ) -> None:

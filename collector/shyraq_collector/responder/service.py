@@ -142,7 +142,10 @@ class Responder:
         self, serves: Serves, connection: socket.socket, address: str, source: Source
     ) -> None:
         with self._doors.connection(source):
-            await serves.serve(connection, address, source)
+            try:
+                await serves.serve(connection, address, source)
+            except Exception as error:  # noqa: BLE001  # a bug; its text may name the visitor
+                _log.error("event=visitor-not-served kind=%s", type(error).__name__)
 
 
 def _bind(address: str, port: int, transport: Transport) -> socket.socket:
