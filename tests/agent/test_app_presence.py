@@ -39,6 +39,7 @@ class Station:
         self.state = directory / "state"
         self.pace = FakePace()
         self.beats = 0
+        self.task: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Agent]:
@@ -51,7 +52,7 @@ class Station:
         config = await asyncio.to_thread(load_config, self.path)
         agent = make_agent(config, self.pace, on_ready=ready.set, on_pulse=beat)
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(agent.run())
+            task = self.task = group.create_task(agent.run())
             try:
                 await ready.wait()
                 yield agent
@@ -61,17 +62,17 @@ class Station:
     async def say(self, **command: Json) -> Mapping[str, Json]:
         """What the host's command is answered, while time goes on."""
         asking = asyncio.create_task(asyncio.to_thread(ask_status, self.state, command))
-        await until(asking.done, moving=lambda: self.pass_by(200))
+        await until(asking.done, moving=lambda: self.pass_by(100, real_ms=8))
         return await asking
 
-    async def pass_by(self, duration_ms: float) -> None:
-        """Let a stretch of time pass."""
+    async def pass_by(self, duration_ms: float, *, real_ms: float = 2) -> None:
+        """Let a stretch of time pass, and a moment for sockets and disk, which are real."""
         await self.pace.run_for(duration_ms)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(real_ms / 1000)
 
     async def passes(self, condition: Callable[[], bool]) -> None:
         """Let time pass until something holds."""
-        await until(condition, moving=lambda: self.pass_by(2_000))
+        await until(condition, moving=lambda: self.pass_by(2_000, real_ms=5))
 
     @property
     def events(self) -> list[Event]:
@@ -176,7 +177,8 @@ async def test_stopping_while_paused_sends_nothing(tmp_path: Path, broker: Broke
             await station.say(do="pause", for_s=None)
             await station.passes(lambda: station.kinds == ["paused"])
             agent.stop()
-            await minutes(station, 1)
+            assert station.task is not None
+            await station.passes(station.task.done)
         assert station.kinds == ["paused"]
         async with station.running():
             await station.say(do="resume")

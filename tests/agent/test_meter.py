@@ -9,6 +9,7 @@ import pytest
 from shyraq_agent.measure.connect import connect
 from shyraq_agent.meter import Meter, Tally
 from support.broker import free_port
+from support.clock import until
 from support.hostile_servers import LOOPBACK, reset, stay_silent, tcp_server
 
 SYN, HEADERS, BARE = 60, 52, 40
@@ -36,9 +37,8 @@ async def test_a_connection_costs_its_bytes_and_each_segments_headers() -> None:
     async with tcp_server(stay_silent) as port:
         stream = await connect(LOOPBACK, port, tally)
         await stream.write(bytes(500))
-        await asyncio.sleep(0.05)  # the peer's ACK
         opened = 2 * SYN + HEADERS
-        assert tally.used_bytes == opened + 500 + 2 * HEADERS
+        await until(lambda: tally.used_bytes == opened + 500 + 2 * HEADERS)  # with the peer's ACK
         stream.close()
     assert tally.used_bytes == opened + 500 + 5 * HEADERS
     stream.close()
