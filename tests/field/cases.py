@@ -131,7 +131,8 @@ def inventory(fleet: Fleet) -> str:
     must(len(answering) == len(fleet.nodes), f"answering: {answering}")
     must("region_KZ_75" in groups and "isp_beeline" in groups, f"groups: {sorted(groups)}")
     must(groups["channel_early"]["hosts"] == [fleet.nodes[0].name], str(groups["channel_early"]))
-    return f"{len(answering)} answering; {', '.join(sorted(k for k in groups if '_' in k))}"
+    named = sorted(groups.keys() - {"_meta", "all", "ungrouped", "nodes"})
+    return f"{len(answering)} answering; {', '.join(named)}"
 
 
 def frozen(fleet: Fleet) -> str:

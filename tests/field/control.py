@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from field.debian import OPERATOR
-from field.machines import Machine, Yard, ssh_options
+from field.machines import CONTROL_ADDRESS, Machine, Yard, ssh_options
 from field.releases import REPOSITORY
 
 HEARTBEAT_S: Final = 10
 """The shortest that is allowed: nobody here waits for a minute."""
 
 COLLECTOR: Final = "server"
+_GATEWAY: Final = {"tier": "gateway", "host": CONTROL_ADDRESS, "port": 0, "proof": "ping"}
+"""The one rung here that the agent's address policy lets it reach."""
+
 _BIN: Final = REPOSITORY / ".venv-ansible" / "bin"
 _RECAP: Final = re.compile(
     r"^(?P<host>[\w-]+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+"
@@ -102,6 +105,7 @@ class Control:
             "agent_monthly_bytes": 10_000_000_000,
             "agent_country": "KZ",
             "agent_brokers": [{"host": server.address}],
+            "agent_settings": {"ladder": [_GATEWAY]},
             "broker_names": ["127.0.0.1", server.address],
         }
 
