@@ -185,7 +185,7 @@ def test_back_fill_without_a_far_rung_says_nothing(
     [
         (("paused",), "pause"),
         (("started", "stopped"), "upgrade"),
-        (("budget_reached",), "budget"),
+        (("budget_reached",), None),
         (("paused", "resumed"), None),
         (("clock_stepped",), None),
     ],

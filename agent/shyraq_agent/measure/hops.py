@@ -267,7 +267,8 @@ async def _writable(made: socket.socket) -> None:
         loop.remove_writer(made)
 
 
-_PAYLOAD: Final = b"shyraq: a trace of the route"
+_PAYLOAD: Final = bytes(28)
+"""Says nothing of who asks."""
 _USUAL_TTL: Final = 64
 _IP_RECVERR: Final = 11
 _IPV6_RECVERR: Final = 25

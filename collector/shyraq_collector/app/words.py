@@ -41,10 +41,10 @@ _ABSENCES: Final[Mapping[EventKind, AbsenceReason]] = MappingProxyType(
     {
         "paused": "pause",
         "stopped": "upgrade",
-        "budget_reached": "budget",
     }
 )
-"""Events that announce silence; it ends when the node is heard again."""
+"""Events that announce silence; it ends when the node is heard again. Not `budget_reached`: a node
+without budget still beats."""
 
 _ABROAD: Final[tuple[Tier, ...]] = ("near_abroad", "abroad")
 _BEYOND_THE_GATEWAY: Final[tuple[Tier, ...]] = ("resolver", "official_domestic", "domestic")
