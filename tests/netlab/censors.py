@@ -17,7 +17,7 @@ from netlab.paths import both, speed_word
 from netlab.sites import BLOCK_PAGE, address_of
 from support.hostile_servers import page, redirect
 
-QUEUE_KBIT_S: Final = 48
+QUEUE_KBIT_S: Final = 32
 POLICE_KBIT_S: Final = 64
 """The kernel lets a second's worth through at once, and a handshake fits into that."""
 POLICE_PACKETS_S: Final = 8

@@ -16,6 +16,7 @@ _FEW_IDS: Final = (
     "address-drop: messenger:telegram",
     "nothing: quic://news6.example:443",
     "nothing: messenger:signal",
+    "forced-certificate: name_pair news.example:443",
     "nothing: https://news.example/",
     "nothing: https://forged.example/",
     "nothing: https://cdn.example/",
