@@ -1,8 +1,9 @@
 """Obeying asks: within the node's own rules, none twice, none late, none for another node."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from hypothesis import strategies as st
 from shyraq_agent.app import asked as module
 from shyraq_agent.app.asked import AHEAD_MS, EVENT_SPACING_MS, HOUR_MS, Asked, Rules, probe_for
 from shyraq_agent.app.obeyed import FILE_NAME, Obeyed
+from shyraq_agent.app.spending import Spending
+from shyraq_agent.app.work import Work
+from shyraq_agent.budget import Terms
 from shyraq_agent.egress import AddressPolicy
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure import PROBES
 from shyraq_agent.measure.edges import Edges
-from shyraq_agent.measure.step import RawMeasurement
-from shyraq_agent.measure.target import Target, parse_target
+from shyraq_agent.measure.step import RawMeasurement, Record
+from shyraq_agent.measure.target import Ladder, Target, parse_target
+from shyraq_agent.sign import Contents
 from shyraq_wire.ask import ASK_TYPE, Ask, encode_ask
 from shyraq_wire.codec import pack
 from shyraq_wire.envelope import seal
@@ -70,21 +75,20 @@ class Turns:
     """Runs what is obeyed at once, and remembers whom it touched."""
 
     def __init__(self) -> None:
-        """Every turn comes in time."""
+        """Every turn comes at once, until the test says why not."""
         self.hosts: list[str] = []
         self.seen: list[RawMeasurement] = []
-        self.come_in_time = True
+        self.word: str | None = None
 
     async def measure_beside(
-        self, host: str, run: Callable[[], Awaitable[RawMeasurement]], *, by_uptime_ms: int
-    ) -> bool:
+        self, host: str, run: Callable[[Edges], Awaitable[RawMeasurement]], *, by_uptime_ms: int
+    ) -> str | None:
         """At once, or not at all."""
         assert by_uptime_ms > 0
-        if not self.come_in_time:
-            return False
-        self.hosts.append(host)
-        self.seen.append(await run())
-        return True
+        if self.word is None:
+            self.hosts.append(host)
+            self.seen.append(await run(make_edges(AUTHORITY)))
+        return self.word
 
 
 class Control:
@@ -325,13 +329,14 @@ async def test_no_more_than_so_many_an_hour(tmp_path: Path) -> None:
     assert len(control.tried) == 3
 
 
-async def test_a_turn_that_does_not_come_in_time_is_told(tmp_path: Path) -> None:
-    """The ask has ended meanwhile."""
+@pytest.mark.parametrize("reason", ["late", "over-budget"])
+async def test_what_the_nodes_ceilings_forbid_is_told(tmp_path: Path, reason: str) -> None:
+    """The ask has ended before the host's turn, or the month's bytes are spent."""
     control = Control(tmp_path)
-    control.turns.come_in_time = False
+    control.turns.word = reason
     await control.hear(signed(an_ask()))
-    assert control.refused == {"late": 1}
-    assert control.events[0][1]["reason"] == "late"
+    assert control.refused == {reason: 1}
+    assert control.events[0][1]["reason"] == reason
 
 
 async def test_events_about_one_reason_keep_their_distance(tmp_path: Path) -> None:
@@ -345,10 +350,82 @@ async def test_events_about_one_reason_keep_their_distance(tmp_path: Path) -> No
     assert len(control.events) == 2
 
 
+@contextlib.asynccontextmanager
+async def working(
+    pace: FakePace, sealed: list[Contents], spending: Spending
+) -> AsyncIterator[Work]:
+    """The real keeper of the schedule, with an empty one, runs inside the context."""
+    work = Work(
+        plan=(),
+        probes={},
+        ladder=Ladder(rungs=()),
+        edges=make_edges(AUTHORITY, pace=pace),
+        heartbeat_ms=60_000,
+        ladder_period_ms=300_000,
+        vitals_period_ms=300_000,
+        read_vitals=dict,
+        seal=sealed.append,
+        spending=spending,
+        seed=NODE,
+    )
+    task = asyncio.create_task(work.run())
+    try:
+        yield work
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def account(monthly_bytes: int) -> Spending:
+    """A month's budget."""
+    return Spending(
+        Terms(monthly_bytes=monthly_bytes, event_share=0.0, beat_bytes=0),
+        remembered=None,
+        known_ms=lambda: STORY_START_MS,
+        is_trusted=lambda: True,
+    )
+
+
+async def look(edges: Edges) -> RawMeasurement:
+    """A measurement of a thousand bytes."""
+    edges.meter.add(1_000)
+    return Record("tls", SITE, edges).finish({"asked": 1})
+
+
+async def test_asked_measurements_take_turns_of_a_minute_with_their_host() -> None:
+    """The second waits, a third whose end comes before its turn is not begun."""
+    pace, sealed, spending = FakePace(), list[Contents](), account(10**9)
+    async with working(pace, sealed, spending) as work:
+        begun_ms = pace.uptime_ms()
+        assert await work.measure_beside("host", look, by_uptime_ms=begun_ms) is None
+        assert await work.measure_beside("other", look, by_uptime_ms=begun_ms) is None
+        assert await work.measure_beside("host", look, by_uptime_ms=begun_ms + 59_999) == "late"
+        waiting = asyncio.create_task(
+            work.measure_beside("host", look, by_uptime_ms=begun_ms + 60_000)
+        )
+        await pace.run_for(59_000)
+        assert not waiting.done()
+        await pace.run_for(1_000)
+        assert await waiting is None
+        await pace.run_for(120_000)
+    told = [each.result for contents in sealed for each in contents.measurements]
+    assert told.count({"asked": 1}) == 3
+    assert spending.tally("asked").used_bytes == 3_000
+
+
+async def test_nothing_is_measured_beside_when_only_the_beat_is_left() -> None:
+    """What asks cost counts in the month's budget, and ends with it."""
+    pace, sealed, spending = FakePace(), list[Contents](), account(500)
+    async with working(pace, sealed, spending) as work:
+        assert await work.measure_beside("host", look, by_uptime_ms=10**9) is None
+        await pace.run_for(120_000)
+        assert await work.measure_beside("host", look, by_uptime_ms=10**9) == "over-budget"
+
+
 def test_every_reason_is_explained() -> None:
     """In the module, and for operators."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "asks.md").read_text()
-    reasons = (*REFUSED, "replayed", "too-many", "not-remembered", "late")
+    reasons = (*REFUSED, "replayed", "too-many", "not-remembered", "late", "over-budget")
     for reason in reasons:
         assert f"    {reason} " in (module.__doc__ or "")
         assert f"| `{reason}` |" in page

@@ -134,6 +134,25 @@ def test_a_hastened_job_still_keeps_its_distance() -> None:
     assert len(schedule.take_due(60_000)) == 1
 
 
+@given(claims=st.lists(st.integers(0, 90_000), max_size=40), period_ms=st.integers(5_000, 200_000))
+def test_claims_and_jobs_keep_their_distance_from_one_another(
+    claims: list[int], period_ms: int
+) -> None:
+    """Whoever starts beside the jobs waits as they do, and they wait for him."""
+    job = Job(key="a", period_ms=period_ms, phase_ms=0, targets=frozenset({"t"}))
+    schedule, touched, now_ms = one_job(job), list[int](), 0
+    for pause_ms in claims:
+        now_ms += pause_ms
+        touched += [now_ms for _ in schedule.take_due(now_ms)]
+        wait_ms = schedule.claim("t", now_ms)
+        if wait_ms == 0:
+            touched.append(now_ms)
+        else:
+            assert 0 < wait_ms <= MINUTE_MS
+    for earlier, later in pairwise(sorted(touched)):
+        assert later - earlier >= MINUTE_MS - LATE_MS
+
+
 def test_an_empty_schedule_has_nothing_due() -> None:
     """Without jobs there is no next moment."""
     schedule = Schedule([], seed="s", start_ms=0, spacing_ms=MINUTE_MS)

@@ -54,18 +54,19 @@ class _NoOutlet:
 class _AtOnce:
     """Whoever is asked has nothing else to do."""
 
+    edges: Edges
     seen: list[RawMeasurement] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def measure_beside(
-        self, host: str, run: Callable[[], Awaitable[RawMeasurement]], *, by_uptime_ms: int
-    ) -> bool:
+        self, host: str, run: Callable[[Edges], Awaitable[RawMeasurement]], *, by_uptime_ms: int
+    ) -> str | None:
         """Now."""
         assert host
         assert by_uptime_ms > 0
-        self.seen.append(await run())
+        self.seen.append(await run(self.edges))
         self.done.set()
-        return True
+        return None
 
 
 class Answering:
@@ -110,7 +111,7 @@ class Answering:
             return asyncio.run(self._hear(errand, Path(directory), edges))
 
     async def _hear(self, errand: Errand, directory: Path, edges: Edges) -> list[RawMeasurement]:
-        turns = _AtOnce()
+        turns = _AtOnce(edges)
         asked = Asked(
             Rules(
                 node=errand.node,

@@ -14,6 +14,7 @@ in this order; the first that fails refuses the ask, under the reason in front:
     too-many           fewer than `asks_per_hour` were obeyed within the hour
     not-remembered     its number is on the disk: only then is it obeyed
     late               the target's turn comes before its end: a minute after the last
+    over-budget        the month's bytes are not spent but for the beat's share
 
 It is obeyed by the probe `tls`, `tcp` where the target speaks no TLS, or `quic`: lookup is left
 out, the name in the ClientHello is the target's. No page is fetched: what stands at an address
@@ -60,9 +61,9 @@ class Turns(Protocol):
     """Who runs measurements within the node's ceilings."""
 
     async def measure_beside(
-        self, host: str, run: Callable[[], Awaitable[RawMeasurement]], *, by_uptime_ms: int
-    ) -> bool:
-        """Measure once, when the host's turn comes; False: not by that moment."""
+        self, host: str, run: Callable[[Edges], Awaitable[RawMeasurement]], *, by_uptime_ms: int
+    ) -> str | None:
+        """Measure once, when the host's turn comes; else why it could not be, in one word."""
         ...
 
 
@@ -98,7 +99,7 @@ class Asked:
         Args:
             rules: What is allowed.
             obeyed: The numbers on the disk.
-            edges: Clocks and address policy, and what probes may touch.
+            edges: Clocks and address policy.
             probes: By name.
             read_clock: How far the wall clock can be trusted.
             turns: Runs what is obeyed.
@@ -183,14 +184,15 @@ class Asked:
     async def _obey(self, ask: Ask) -> None:
         pace, target = self._edges.pace, self._rules.targets[ask.target]
         left_ms = parse_moment(ask.until) - pace.now_ms()
-        if await self._turns.measure_beside(
+        reason = await self._turns.measure_beside(
             target.host,
-            lambda: try_addresses(ask, target, self._probes, self._edges),
+            lambda edges: try_addresses(ask, target, self._probes, edges),
             by_uptime_ms=pace.uptime_ms() + left_ms,
-        ):
+        )
+        if reason is None:
             self._measured += 1
         else:
-            self._refuse(ask, "late")
+            self._refuse(ask, reason)
 
     def _refuse(self, ask: Ask, reason: str) -> None:
         self._refused[reason] += 1

@@ -134,32 +134,34 @@ class Work:
         self._basket.note(event)
 
     async def measure_beside(
-        self, host: str, run: Callable[[], Awaitable[RawMeasurement]], *, by_uptime_ms: int
-    ) -> bool:
+        self, host: str, run: Callable[[Edges], Awaitable[RawMeasurement]], *, by_uptime_ms: int
+    ) -> str | None:
         """Measure once beside the schedule, and within its ceilings.
 
         Args:
             host: Whose turn is waited for: a minute after its last.
-            run: The measurement.
+            run: The measurement, on edges that count its bytes as `asked`.
             by_uptime_ms: Boot clock; later it is not begun.
 
         Returns:
-            False: the turn did not come in time, or the month's budget leaves only the beat.
+            None: measured. `late`: the turn did not come in time. `over-budget`: of the month's
+            bytes only the beat's are left.
         """
-        if self.level == "beat":
-            return False
         while (wait_ms := self._schedule.claim(host, self._pace.uptime_ms())) > 0:
             if self._pace.uptime_ms() + wait_ms > by_uptime_ms:
-                return False
+                return "late"
             await self._pace.sleep_ms(wait_ms)
+        if self.level == "beat":
+            return "over-budget"
         try:
             async with self._slots:
-                self._add(await run())
+                edges = replace(self._edges, meter=self._spending.tally("asked"))
+                self._add(await run(edges))
         except Exception:
             self.bugs += 1
             _LOGGER.exception("bug in a measurement that was asked for")
         self._wake.set()
-        return True
+        return None
 
     def finish(self, *, saying: LifeEvent | None = None) -> None:
         """Seal everything that is still in the basket, as at the end of the program.
