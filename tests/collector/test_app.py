@@ -874,6 +874,15 @@ async def test_a_command_beside_the_collector_is_seen_without_a_restart(
         await until(lambda: nodes.told(second) >= 0, moving=pulse)
         await until(lambda: refusals() == {"revoked-key"}, moving=pulse)
 
+        def lines() -> dict[str | None, int]:
+            with house.reader() as reader:
+                view = queries.view(reader)
+            groups = view.groups if view is not None else ()
+            return {each.isp: each.lines for each in groups if each.access is each.region is None}
+
+        await until(lambda: lines().get("isp-b") == 1, moving=pulse)
+        assert lines()["isp-a"] == 0
+
 
 async def test_the_public_api_answers_from_the_same_ledger(tmp_path: Path, broker: Broker) -> None:
     """Status, health and incidents over HTTP while the collector runs."""

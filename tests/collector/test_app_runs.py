@@ -1,5 +1,6 @@
 """Whole runs on a real broker: harm that is told by words, and what a crash in it changes."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterator
@@ -204,3 +205,32 @@ async def test_a_white_list_that_admits_the_broker_is_told(
     assert (incident.kind, incident.cause, incident.state) == ("outage", "white-list", "confirmed")
     assert incident.scope.isps == ("isp-a",)
     assert incident.history[-1].evidence.test == "ladder"
+
+
+async def test_an_outside_source_decides_what_was_cut_off_from_us(
+    tmp_path: Path, brokers: Callable[[], Broker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everybody is silent and the control is heard: cut off; what others see is written down."""
+    story = Story.make(tmp_path / "cut", brokers(), harmed=GOOD, good=GOOD)
+    nodes, house = story.nodes, story.house
+    async with nodes.connected(house.receipt_key):
+        async with house.running(pace=nodes.pace):
+            for _ in range(8):
+                await nodes.beat(house)
+            while not any(each.confirmed_at for each in story.incidents()):
+                await nodes.beat(house, nodes.all[12:])
+            (incident,) = story.incidents()
+            assert incident.cause == "cut-off"
+            words = ["incidents", "outside", incident.id, "national", "--source", "ioda"]
+            asked = [*words, "--config", str(house.configuration)]
+            assert await asyncio.to_thread(run_command, asked) == 0
+            await nodes.beat(house, nodes.all[12:])
+        async with house.running(pace=nodes.pace):
+            await nodes.beat(house, nodes.all[12:])
+    (incident,) = story.incidents()
+    assert incident.cause == "national"
+    assert [entry.note for entry in incident.history].count(
+        "an outside source decides the cause"
+    ) == 1
+    assert "says ioda" in capsys.readouterr().out
+    assert run_command(["incidents", "outside", "f" * 16, *asked[3:]]) == 1

@@ -140,9 +140,9 @@ enabled = false
             if task.done():
                 task.result()
             yield collector
-            if task.done():
-                task.result()
         finally:
             ready.cancel()
             task.cancel()
             await asyncio.wait((task, ready))
+            if not task.cancelled():
+                task.result()  # it died by itself: that must be seen

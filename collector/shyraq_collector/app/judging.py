@@ -5,7 +5,7 @@ At each absolute multiple of the heartbeat:
 1. If our own side stumbled since the last tick, the engine is told first (`eyes`).
 2. The judge's verdicts since the last tick are taken, in the order of what was measured, and the
    engine is told of each measurement once.
-3. The engine judges up to the watermark.
+3. What others say of an incident is told, and the engine judges up to the watermark.
 4. Snapshot, cursor, timeline entries, incidents, verdicts and view are committed together. A tick
    that says nothing may do without a snapshot: with thousands of nodes writing one takes a good
    part of a second, and is done so seldom that it costs a hundredth of the time.
@@ -30,13 +30,14 @@ from shyraq_collector.app.desk import Desk
 from shyraq_collector.app.eyes import Eyes
 from shyraq_collector.app.words import tell, tell_verdict
 from shyraq_collector.clock import Pace, Stopwatch
-from shyraq_collector.facts.fleet import Placement
+from shyraq_collector.facts.fleet import NodeId, Placement
 from shyraq_collector.facts.incidents import Entry, Incident
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.incidents.engine import Engine
 from shyraq_collector.incidents.interrupted import settle
 from shyraq_collector.store.findings import Findings, Hold, Memory, View
 from shyraq_collector.store.ingest import Kept
+from shyraq_collector.store.outside import OutsideSaying
 
 _STARTING_HEARTBEATS: Final = 3
 """Ticks of a first run before the engine can have learned anything."""
@@ -74,6 +75,7 @@ class Judging:
         memory: Memory | None,
         standing: Iterable[Incident] = (),
         without_verdict: Callable[[Sequence[Verdict]], list[Verdict]] = list,
+        outside_after: Callable[[int], Sequence[OutsideSaying]] = lambda _: (),
     ) -> None:
         """Join the parts and take over the memory of the run before.
 
@@ -90,6 +92,7 @@ class Judging:
             standing: Incidents that the ledger has not settled.
             without_verdict: Which of some verdicts are the first on their measurement, as far as
                 the ledger knows; called in a thread.
+            outside_after: What others have said since a number; called in a thread.
         """
         self._desk = desk
         self._eyes = eyes
@@ -108,6 +111,8 @@ class Judging:
         known = {incident.id for incident in self._engine.incidents()}
         self._lost = [incident for incident in standing if incident.id not in known]
         self._without_verdict = without_verdict
+        self._outside_after = outside_after
+        self._outside_no = 0
 
     @property
     def cursor(self) -> int:
@@ -133,6 +138,10 @@ class Judging:
     def place(self, placement: Placement) -> None:
         """A node is new, or has moved."""
         self._engine.place(placement)
+
+    def forget(self, node: NodeId) -> None:
+        """A node has left for good: it is in no count any more."""
+        self._engine.forget(node)
 
     async def run(self) -> None:
         """Tick until cancelled; ticks that were slept through are one."""
@@ -162,6 +171,9 @@ class Judging:
         met = await self._desk.met()
         for verdict in await self._first_verdicts(verdicts):
             tell_verdict(self._engine, verdict)
+        for saying in await asyncio.to_thread(self._outside_after, self._outside_no):
+            self._engine.outside(saying.incident, saying.word)
+            self._outside_no = saying.no
         # From here to the snapshot nothing may wait: what is told in between is behind the cursor.
         entries = self._engine.tick(at_ms / 1000, watermark=watermark_ms / 1000)
         touched = {entry.incident for entry in entries}

@@ -45,6 +45,7 @@ from shyraq_collector.store.findings import Findings, memory, met, save
 from shyraq_collector.store.history import frames
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.store.judged import judged_after, without_verdict
+from shyraq_collector.store.outside import outside_after
 from shyraq_collector.store.schema import ledger_id
 from shyraq_collector.store.writer import CommitPoint, Writer
 from shyraq_wire.topics import CANARY, every_node
@@ -167,7 +168,7 @@ class Rooms:
                 self._door.run(),
                 self._canary_door.run(),
                 self._canary.run(self._canary_door.publish),
-                self._fleet.run(self._judging.place),
+                self._fleet.run(self._judging.place, self._judging.forget),
                 self._desk.run(),
                 self._judging.run(),
                 self._asking.run(),
@@ -227,6 +228,7 @@ class Rooms:
             memory=self._memory,
             standing=queries.standing(self._history_reader),
             without_verdict=lambda said: without_verdict(self._history_reader, said),
+            outside_after=lambda no: outside_after(self._history_reader, no),
         )
 
     async def _save(self, findings: Findings) -> None:

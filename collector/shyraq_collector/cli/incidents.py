@@ -1,21 +1,27 @@
 """`incidents`: what was told, when, and why."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from shyraq_collector.app.engine import make_engine
 from shyraq_collector.cli.options import WRONG, config_option, json_option, moment_text, reading
 from shyraq_collector.cli.show import print_json, print_table
-from shyraq_collector.config import CollectorConfig
+from shyraq_collector.clock import RealPace
+from shyraq_collector.config import CollectorConfig, load_config
 from shyraq_collector.facts.incidents import Entry, Incident, Scope
+from shyraq_collector.facts.signals import OutsideWord
 from shyraq_collector.incidents.explain import Explanation, Saying, as_svg
 from shyraq_collector.registry import Registry
 from shyraq_collector.replay import as_json as incident_json
 from shyraq_collector.store import queries
 from shyraq_collector.store.findings import memory
+from shyraq_collector.store.outside import write_outside
+from shyraq_collector.store.schema import open_ledger, open_reader
 
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 _FORGOTTEN = "the engine's memory no longer holds this incident"
@@ -23,7 +29,7 @@ _FORGOTTEN = "the engine's memory no longer holds this incident"
 
 @click.group()
 def incidents() -> None:
-    """What was told: list, show."""
+    """What was told: list, show; what others say: outside."""
 
 
 @incidents.command(name="list")
@@ -93,6 +99,36 @@ def show(
     if why:
         _print_why(incident.history)
         _print_lines(explained)
+    return 0
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.argument("word", type=click.Choice(get_args(OutsideWord)))
+@click.option("--source", required=True, help="Who says so, and where it can be looked up.")
+@config_option
+def outside(incident_id: str, word: OutsideWord, source: str, config_path: Path) -> int:
+    """Write down what a second rendezvous or an outside source says of a cut.
+
+    WORD is what they see: national (inside the country nothing answers either), border (the
+    country answers within itself), isp, power, or none (they see no outage). A running collector
+    takes it up at its next tick, as a new entry of the timeline.
+    """
+    config = load_config(config_path)
+    with contextlib.closing(open_reader(config.ledger_file)) as connection:
+        incident = queries.incident(connection, incident_id)
+    if incident is None or incident.kind != "outage":
+        click.echo(f"{incident_id}: there is no such cut; see `incidents list`", err=True)
+        return WRONG
+    with contextlib.closing(open_ledger(config.ledger_file)) as connection:
+        write_outside(
+            connection,
+            incident=incident_id,
+            word=word,
+            source=source,
+            said_ms=RealPace().now_ms(),
+        )
+    click.echo(f"incident {incident_id}: {word}, says {source}")
     return 0
 
 

@@ -171,10 +171,10 @@ class Engine:
             targets.book.say(line, name, state, sample.at)
 
     def outside(self, incident: str, word: OutsideWord) -> None:
-        """What a second rendezvous or an outside source says of an incident."""
+        """What a second rendezvous or an outside source says of an incident; once is enough."""
         for tracker in self._trackers.values():
             for case in tracker.cases:
-                if case.id == incident:
+                if case.id == incident and case.outside != word:
                     case.outside, case.news = word, True
 
     # -- judging -----------------------------------------------------------------------------------

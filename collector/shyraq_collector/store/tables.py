@@ -181,5 +181,15 @@ CREATE TABLE met (
 CREATE INDEX met_by_time ON met (at_ms);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_V1, _V2)
+_V3: Final = """
+CREATE TABLE outside (
+    no INTEGER PRIMARY KEY,
+    incident TEXT NOT NULL,
+    word TEXT NOT NULL,
+    source TEXT NOT NULL,
+    said_ms INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_V1, _V2, _V3)
 """Step n brings a file from version n to n + 1; never edited once released."""
