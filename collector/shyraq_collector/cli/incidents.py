@@ -107,7 +107,10 @@ def show(
 @click.argument("word", type=click.Choice(get_args(OutsideWord)))
 @click.option("--source", required=True, help="Who says so, and where it can be looked up.")
 @config_option
-def outside(incident_id: str, word: OutsideWord, source: str, config_path: Path) -> int:
+@json_option
+def outside(
+    incident_id: str, word: OutsideWord, source: str, config_path: Path, as_json: bool
+) -> int:
     """Write down what a second rendezvous or an outside source says of a cut.
 
     WORD is what they see: national (inside the country nothing answers either), border (the
@@ -128,7 +131,10 @@ def outside(incident_id: str, word: OutsideWord, source: str, config_path: Path)
             source=source,
             said_ms=RealPace().now_ms(),
         )
-    click.echo(f"incident {incident_id}: {word}, says {source}")
+    if as_json:
+        print_json({"incident": incident_id, "word": word, "source": source})
+    else:
+        click.echo(f"incident {incident_id}: {word}, says {source}")
     return 0
 
 
