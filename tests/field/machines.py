@@ -28,6 +28,7 @@ CONTROL_ADDRESS: Final = "10.77.0.1"
 _PREFIX: Final = "10.77.0."
 _BRIDGE: Final = "field"
 _BOOT_S: Final = 60.0
+_END_S: Final = 10.0
 _POLL_S: Final = 0.1
 _GROUPS: Final = Path("/sys/fs/cgroup")
 
@@ -233,10 +234,23 @@ def hierarchies() -> list[Path]:
 
 
 def remove_groups(name: str) -> None:
-    """Remove the control groups of a run, which are empty when all its processes have ended."""
+    """Remove the control groups of a run whose processes are ending; the last take a moment."""
     for hierarchy in hierarchies():
         for folder, _, _ in os.walk(hierarchy / name, topdown=False):
-            Path(folder).rmdir()
+            _remove_group(Path(folder))
+
+
+def _remove_group(folder: Path) -> None:
+    deadline = time.monotonic() + _END_S
+    while True:
+        try:
+            folder.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def ssh_options(yard: Yard) -> list[str]:
