@@ -413,6 +413,14 @@ async def test_asked_measurements_take_turns_of_a_minute_with_their_host() -> No
     assert spending.tally("asked").used_bytes == 3_000
 
 
+async def test_an_ask_that_waited_through_a_pause_is_not_obeyed_after_its_end() -> None:
+    """Its host's turn would come at once, yet its time is over."""
+    pace, sealed = FakePace(), list[Contents]()
+    async with working(pace, sealed, account(10**9)) as work:
+        over_ms = pace.uptime_ms() - 1
+        assert await work.measure_beside("host", look, by_uptime_ms=over_ms) == "late"
+
+
 async def test_nothing_is_measured_beside_when_only_the_beat_is_left() -> None:
     """What asks cost counts in the month's budget, and ends with it."""
     pace, sealed, spending = FakePace(), list[Contents](), account(500)

@@ -14,7 +14,7 @@ executor: who runs many agents gives the loop one with as many threads.
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from random import Random
@@ -189,7 +189,7 @@ class Agent:
         if settings.collector.answers_asks:
             asked = await make_asked(
                 self._config,
-                edges=replace(edges, meter=spending.tally("asked")),
+                edges=edges,
                 probes=self._probes,
                 read_clock=self._read_clock,
                 turns=work,

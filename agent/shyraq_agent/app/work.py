@@ -151,15 +151,17 @@ class Work:
             if self._pace.uptime_ms() + wait_ms > by_uptime_ms:
                 return "late"
             await self._pace.sleep_ms(wait_ms)
-        if self.level == "beat":
-            return "over-budget"
-        try:
-            async with self._slots:
+        async with self._slots:
+            if self._pace.uptime_ms() > by_uptime_ms:
+                return "late"  # it waited elsewhere: through a pause, or for other probes
+            if self.level == "beat":
+                return "over-budget"
+            try:
                 edges = replace(self._edges, meter=self._spending.tally("asked"))
                 self._add(await run(edges))
-        except Exception:
-            self.bugs += 1
-            _LOGGER.exception("bug in a measurement that was asked for")
+            except Exception:
+                self.bugs += 1
+                _LOGGER.exception("bug in a measurement that was asked for")
         self._wake.set()
         return None
 
