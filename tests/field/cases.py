@@ -309,6 +309,8 @@ def move_collector(fleet: Fleet) -> str:
     after = fleet.ask("status")
     must(after["ledger"] != before["ledger"], "the ledger kept its id")
     must(after["counts"]["stored"] > stored - 200, f"stored {stored}, now {after['counts']}")
+    open_keys = fleet.server.command("find /etc/shyraq -name '*.key' -perm /077")
+    must(not open_keys, f"others can read {open_keys}")
     left = fleet.server.command("ls /var/lib | grep shyraq").split()
     must(left == ["shyraq-collector"], f"left: {left}")
     return (
