@@ -169,8 +169,8 @@ def play(
     lines = sorted({p.line for p in placements}, key=str)
     quiet_end = planned.quiet_end
     score_judge.judge(score, under_test.said, planned.truths, lines, quiet_end, verbose=verbose)
-    for baseline in baselines if planned.truths else ():
-        score_judge.judge_baseline(score, baseline, planned.truths)
+    if baselines and planned.truths:
+        score_judge.judge_baselines(score, baselines, planned.truths)
     score.took_s = time.perf_counter() - begun
     score.days = (planned.end - EPOCH_S) / DAY_S
     score.fault_days = (planned.end - planned.quiet_end) / DAY_S

@@ -85,7 +85,15 @@ def judge(
     _count_false(score, said, cuts, matched, quiet_end, verbose=verbose)
 
 
-def judge_baseline(score: Score, baseline: Baseline, truths: Iterable[Truth]) -> None:
+def judge_baselines(score: Score, baselines: Iterable[Baseline], truths: Sequence[Truth]) -> None:
+    """What the baselines found; they know nothing of targets."""
+    for truth in truths:
+        score.rows[truth.kind].beside += not truth.targets
+    for baseline in baselines:
+        _judge_baseline(score, baseline, truths)
+
+
+def _judge_baseline(score: Score, baseline: Baseline, truths: Iterable[Truth]) -> None:
     """A baseline has found a fault when it cried for a group that the fault silenced by half."""
     used = 0
     for truth in truths:

@@ -19,7 +19,7 @@ BASELINES = ("kleinberg", "thirty")
 
 @dataclass
 class Row:
-    """What became of the faults of one kind."""
+    """What became of the faults of one kind; `beside`: how many of them the baselines heard."""
 
     laid: int = 0
     unobservable: int = 0
@@ -28,6 +28,7 @@ class Row:
     caused: int = 0
     delays_s: list[float] = field(default_factory=list)
     restore_s: list[float] = field(default_factory=list)
+    beside: int = 0
     baseline: dict[str, int] = field(default_factory=dict)
 
 
@@ -168,9 +169,8 @@ def show(score: Score) -> None:
 
 def _row_text(kind: FaultKind, row: Row) -> str:
     seen = row.laid - row.unobservable
-    base = "  ".join(f"{row.baseline.get(name, 0):4d}/{row.laid}" for name in BASELINES)
-    if kind in TARGET_FAULTS:
-        base = ""
+    heard = "  ".join(f"{row.baseline.get(name, 0):4d}/{row.beside}" for name in BASELINES)
+    base = heard if row.beside else "   -"
     if kind in OWN_FAULTS:
         return f"{kind:13s} {row.laid:4d}        (must stay ours) {'':66s}  {base}"
     delay = restore = "-"

@@ -60,6 +60,17 @@ def test_fewer_than_three_are_never_published(nodes: list[Placement], down: int)
     assert {incident.state for incident in play.engine.incidents()} <= {"dismissed"}
 
 
+@pytest.mark.parametrize("regions", [1, 2])
+def test_three_of_four_homes_of_one_region_are_a_street(regions: int) -> None:
+    """On four networks: in one region a feeder takes three of them; in two regions it cannot."""
+    nodes = [sensor(number, number, number % regions, "fixed") for number in range(4)]
+    play = Play(nodes)
+    play.warm_up(1.0)
+    play.minutes(45, lambda placement: placement.node in {"n-0", "n-1", "n-2"})
+    (incident,) = play.engine.incidents()
+    assert (incident.confirmed_at is not None) == (regions == 2)
+
+
 @pytest.mark.parametrize("pair", list(combinations(range(3), 2)))
 def test_two_nodes_of_one_home_are_one_line(pair: tuple[int, int]) -> None:
     """Three nodes at two sites are two lines: nothing can be confirmed."""

@@ -8,7 +8,7 @@ stay down a while: a street feeder or a provider's night takes three lines and g
 
 from dataclasses import dataclass
 
-from shyraq_collector.correlate.lattice import LINES_MIN, GroupKey
+from shyraq_collector.correlate.lattice import LINES_MIN, NATION, GroupKey
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import TestName
@@ -67,9 +67,22 @@ class Finding:
         return self.eligible >= LINES_MIN
 
     @property
+    def needed(self) -> int:
+        """How many lines must be down for a proof: three; four where they may be one street.
+
+        Three homes of one region on several networks are a street, unless they are all there is.
+        """
+        regions = {line.key.region for line in self.lines}
+        networks = {line.key.isp for line in self.lines}
+        street = None not in regions and len(regions) == 1 and len(networks) > 1
+        if street and not (self.key == NATION and self.down == self.eligible):
+            return REGION_LINES_MIN
+        return lines_needed(self.key)
+
+    @property
     def provable(self) -> bool:
-        """Whether it may be confirmed once it has lasted: 13 nats, three lines in any fleet."""
-        return self.score >= CONFIRM_NATS and self.down >= LINES_MIN
+        """Whether it may be confirmed once it has lasted: 13 nats, and enough lines."""
+        return self.score >= CONFIRM_NATS and self.down >= self.needed
 
     @property
     def suspicious(self) -> bool:
@@ -77,7 +90,7 @@ class Finding:
         return (
             self.observable
             and self.score >= SUSPECT_NATS
-            and self.down >= max(self.least, lines_needed(self.key) + self.least - LINES_MIN)
+            and self.down >= max(self.least, self.needed + self.least - LINES_MIN)
             and self.sites >= SITES_MIN
             and self.share >= share_needed(self.down)
         )
