@@ -10,6 +10,8 @@ _FEW_IDS: Final = (
     "block-page: http://news.example/",
     "address-drop: https://news6.example/",
     "dns-injection: https://news.example/",
+    "dns-dead-address: https://news.example/",
+    "edge-down: https://edge.example/",
     "host-reset: http://news6.example/",
     "udp443-block: quic://news.example:443",
     "sni-drop: messenger:whatsapp-web",
