@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 OONI   := .venv-ooni
 ANSIBLE := .venv-ansible
-PYFILES := wire agent collector deploy/demo tests bench hatch_build.py
+PYFILES := wire agent collector deploy/demo ansible tests bench hatch_build.py
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab wheelhouse lab-nodes
