@@ -183,7 +183,7 @@ class Control:
                 "ANSIBLE_HOME": str(self.folder / "ansible"),
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
                 "ANSIBLE_FORKS": "9",
-                "ANSIBLE_TIMEOUT": "5",
+                "ANSIBLE_TIMEOUT": "15",
                 "ANSIBLE_SSH_ARGS": "-oControlMaster=auto -oControlPersist=120s",
                 "ANSIBLE_NOCOLOR": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",

@@ -260,7 +260,7 @@ def ssh_options(yard: Yard) -> list[str]:
         f"-i{yard.login_key}",
         "-oIdentitiesOnly=yes",
         "-oBatchMode=yes",
-        "-oConnectTimeout=3",
+        "-oConnectTimeout=5",
         "-oStrictHostKeyChecking=yes",
         f"-oUserKnownHostsFile={yard.known_hosts}",
     ]
