@@ -4,7 +4,8 @@
 `rooms`      what runs, from broker to receipt and incident, and who is given what
 `fleet`      the registry as the running collector sees it, renewed when a command changed it
 `eyes`       our own stumbles: broker, canary, queue, disk, late ticks; how far may be judged
-`words`      what a stored report tells the engine
+`words`      what a stored report, or a verdict, tells the engine
+`qualities`  how fast things went, as a report tells it
 `engine`     the engine as the configuration wants it
 `desk`       the judge, fed in order, in a thread
 `asking`     controls are asked to try the addresses that the judge wants to know of

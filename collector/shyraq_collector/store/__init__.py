@@ -10,6 +10,8 @@
 `writer`     the one thread that writes; group commit; results after the commit
 `findings`   verdicts, incidents, timeline, engine snapshot and view, committed together
 `history`    stored frames as the verified reports they were, to judge them again
+`judged`     which measurements have a verdict already
+`outside`    what others say of an incident
 `queries`    read-only questions
 
 Everything durable in the collector is here, and nothing is told to a node before it is.
