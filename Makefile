@@ -8,7 +8,7 @@ ANSIBLE := .venv-ansible
 PYFILES := wire agent collector deploy/demo ansible tests bench hatch_build.py
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab wheelhouse lab-nodes
+.PHONY: help setup system demo demo-check test ooni-check check fix bench score crash lock docs clean lab wheelhouse lab-nodes ansible-check
 .DEFAULT_GOAL := help
 
 help: ## Print this list
@@ -79,6 +79,9 @@ lab: system setup ## Real probes, agents and judge in a country of namespaces th
 
 wheelhouse: setup ## Build build/wheelhouse: all Python packages of a fleet, by hash, for both architectures
 	$(BIN)/python ansible/wheelhouse.py build/wheelhouse
+
+ansible-check: $(ANSIBLE)/.ready ## ansible-lint over the collection, production profile
+	cd ansible && PATH="$(abspath $(ANSIBLE))/bin:$$PATH" ansible-lint --offline .
 
 lab-nodes: setup $(ANSIBLE)/.ready ## A fleet of booted Debian machines, run by the real playbooks; root, about 15 minutes
 	@sh tests/system-packages field

@@ -32,8 +32,9 @@ def command(name: str) -> list[str]:
 
 
 def test_there_is_a_unit_for_each_program() -> None:
-    """Agent and collector."""
-    assert set(NAMES) == {f"shyraq-{each}.service" for each in ("agent", "collector")}
+    """Agent, collector and responder."""
+    programs = ("agent", "collector", "responder")
+    assert set(NAMES) == {f"shyraq-{each}.service" for each in programs}
 
 
 @pytest.mark.parametrize("name", NAMES)

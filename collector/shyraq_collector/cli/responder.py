@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from shyraq_collector.cli.options import json_option
-from shyraq_collector.cli.running import notifier
+from shyraq_collector.cli.running import feed, notifier
 from shyraq_collector.cli.show import print_json
 from shyraq_collector.clock import RealStopwatch
 from shyraq_collector.config.responder import load_responder
@@ -87,7 +87,9 @@ def _show(path: Path, plan: Plan, *, as_json: bool) -> None:
 async def _serve(plan: Plan) -> None:
     notify = notifier(os.environ.get("NOTIFY_SOCKET"))
     served = Responder(plan, stopwatch=RealStopwatch())
-    running = asyncio.ensure_future(served.run(lambda: notify("READY=1")))
+    opened = asyncio.Event()
+    running = asyncio.ensure_future(served.run(opened.set))
+    feeding = asyncio.ensure_future(feed(notify, opened))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
@@ -97,6 +99,7 @@ async def _serve(plan: Plan) -> None:
             await running
         notify("STOPPING=1")
     finally:
+        feeding.cancel()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
 

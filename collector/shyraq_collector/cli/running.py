@@ -31,7 +31,7 @@ async def run_until_stopped(config: CollectorConfig) -> None:
     notify = notifier(os.environ.get("NOTIFY_SOCKET"))
     collector = Collector(config, pace=RealPace(), stopwatch=RealStopwatch())
     running = asyncio.ensure_future(collector.run())
-    feeding = asyncio.ensure_future(_feed(notify, collector.opened))
+    feeding = asyncio.ensure_future(feed(notify, collector.opened))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
@@ -45,7 +45,13 @@ async def run_until_stopped(config: CollectorConfig) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _feed(notify: Callable[[str], None], opened: asyncio.Event) -> None:
+async def feed(notify: Callable[[str], None], opened: asyncio.Event) -> None:
+    """Tell systemd of readiness, then of every turn of the event loop, until cancelled.
+
+    Args:
+        notify: Made by `notifier`.
+        opened: Set when everything of this host that is needed is open.
+    """
     await opened.wait()
     notify("READY=1")
     while True:
