@@ -309,7 +309,7 @@ async def test_a_lost_memory_obeys_only_what_was_asked_since(
 async def test_what_cannot_be_remembered_is_not_obeyed(tmp_path: Path) -> None:
     """A disk that cannot be written: the next start could obey again."""
     control = Control(tmp_path)
-    (tmp_path / "asks.new").mkdir()
+    (tmp_path / ".asks.json.new").mkdir()
     await control.hear(signed(an_ask()))
     assert control.tried == []
     assert control.refused == {"not-remembered": 1}

@@ -30,7 +30,6 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Final, NoReturn, Protocol
 
 from shyraq_agent.app.obeyed import Obeyed
@@ -39,7 +38,7 @@ from shyraq_agent.errors import LocalError
 from shyraq_agent.measure import Probe
 from shyraq_agent.measure.edges import Edges
 from shyraq_agent.measure.step import RawMeasurement
-from shyraq_agent.measure.target import Target
+from shyraq_agent.measure.target import Target, is_address
 from shyraq_agent.publish.asks import open_ask
 from shyraq_wire.ask import Ask
 from shyraq_wire.errors import PeerError
@@ -164,7 +163,7 @@ class Asked:
     def _may_reach(self, target: Target, addresses: Sequence[str]) -> bool:
         if any(self._edges.policy.check(each) is not None for each in addresses):
             return False
-        return not _is_address(target.host) or set(addresses) == {target.host}
+        return not is_address(target.host) or set(addresses) == {target.host}
 
     def _within_the_hour(self) -> int:
         uptime_ms = self._edges.pace.uptime_ms()
@@ -262,11 +261,3 @@ def probe_for(target: Target) -> str | None:
             return "quic"
         case _:
             return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

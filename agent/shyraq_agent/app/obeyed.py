@@ -8,10 +8,10 @@ program started are obeyed. A file that cannot be read counts as lost.
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Final
 
+from shyraq_agent import disk
 from shyraq_agent.errors import LocalError
 from shyraq_wire.ask import Ask
 from shyraq_wire.moments import parse_moment
@@ -49,14 +49,8 @@ class Obeyed:
             LocalError: The file cannot be written; the ask may not be obeyed.
         """
         highest = {**self._highest, ask.key: ask.number}
-        beside = self._path.with_suffix(".new")
         try:
-            with beside.open("w", encoding="ascii") as file:
-                json.dump(highest, file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-            _sync(self._path.parent)
+            disk.replace(self._path, json.dumps(highest).encode())
         except OSError as error:
             raise LocalError(f"{self._path}: {error.strerror}") from error
         self._highest = highest
@@ -74,12 +68,3 @@ def _read(path: Path) -> dict[str, int]:
         _LOGGER.warning("asks obeyed before are not known: %s holds something else", path)
         return {}
     return found
-
-
-def _sync(directory: Path) -> None:
-    """The new name itself must survive a power cut."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

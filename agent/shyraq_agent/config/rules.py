@@ -6,7 +6,6 @@ Every rule appends one sentence to the list; none stops the others.
 import ssl
 import stat
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 from shyraq_agent.config.probing import (
@@ -20,7 +19,7 @@ from shyraq_agent.config.settings import (
 )
 from shyraq_agent.errors import LocalError
 from shyraq_agent.measure import misuse
-from shyraq_agent.measure.target import TargetKind, check_host, parse_target
+from shyraq_agent.measure.target import TargetKind, check_host, is_address, parse_target
 from shyraq_agent.sign.keyfile import read_key
 from shyraq_wire.errors import WireError
 from shyraq_wire.keys import load_evidence_key
@@ -93,10 +92,10 @@ def _broken_broker(path: str, broker: BrokerSettings) -> Iterator[str]:
 
 def _broken_addresses(settings: Settings) -> Iterator[str]:
     for index, gateway in enumerate(settings.network.gateways):
-        if not _is_address(gateway):
+        if not is_address(gateway):
             yield f"network.gateways[{index}]: an IP address is due"
     for index, resolver in enumerate(settings.resolver):
-        if not _is_address(resolver.address):
+        if not is_address(resolver.address):
             yield f"resolver[{index}].address: an IP address is due"
 
 
@@ -140,7 +139,7 @@ def _broken_responder(responder: ResponderSettings) -> Iterator[str]:
     for key, address in arms.items():
         if responder.name is not None and address is None:
             yield f"responder.{key}: needed with responder.name"
-        if address is not None and not _is_address(address):
+        if address is not None and not is_address(address):
             yield f"responder.{key}: an IP address is due"
     neutral = responder.neutral_address
     if neutral is not None and neutral == responder.target_address:
@@ -215,11 +214,3 @@ def _unreadable(path: str, file: Path) -> Iterator[str]:
 
 def _why(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

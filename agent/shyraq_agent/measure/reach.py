@@ -15,7 +15,6 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
-from ipaddress import ip_address
 from typing import Final
 
 from shyraq_agent.measure.certificates import describe, served_chain
@@ -31,6 +30,7 @@ from shyraq_agent.measure.lookup import (
     look_up_over_udp,
 )
 from shyraq_agent.measure.step import Notes, Record
+from shyraq_agent.measure.target import is_address
 from shyraq_wire.report import NOTHING, Json
 
 About = Mapping[str, Json]
@@ -60,7 +60,7 @@ async def find_addresses(
     """
     if host in edges.given:
         return edges.given[host]
-    if _is_address(host):
+    if is_address(host):
         return (host,)
     lookups = []
     if edges.system_resolver is not None:
@@ -246,18 +246,10 @@ def _choose(found: Mapping[str, object], edges: Edges) -> tuple[str, ...]:
     room: dict[Family, int] = dict.fromkeys(("ipv4", "ipv6"), edges.limits.addresses_per_family)
     chosen: list[str] = []
     for address in found:
-        if not _is_address(address):
+        if not is_address(address):
             continue
         family = family_of(address)
         if room[family] > 0:
             room[family] -= 1
             chosen.append(address)
     return tuple(chosen)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -139,7 +139,7 @@ def parse_target(text: str, *, category: str = "") -> Target:
         raise ValueError("write https://host/path for a page, host:port or a name for the rest")
     host = check_host(parsed.raw_host.decode("ascii"))
     if parsed.port is None:
-        if scheme or _is_address(host):
+        if scheme or is_address(host):
             raise ValueError("a port is due, as in 192.0.2.1:443 or [2001:db8::1]:443")
         return Target(text=text, kind="name", host=host, port=None, category=category)
     return Target(text=text, kind=kind, host=host, port=_port(parsed.port), category=category)
@@ -173,9 +173,18 @@ def check_host(text: str) -> str:
         ValueError: It is neither.
     """
     host = text.lower().rstrip(".")
-    if not _is_address(host) and (len(host) > 253 or not _NAME.fullmatch(host)):
+    if not is_address(host) and (len(host) > 253 or not _NAME.fullmatch(host)):
         raise ValueError("a host is an address, or a name of letters, digits, hyphens and dots")
     return host
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_target_list(text: str) -> tuple[Target, ...]:
@@ -226,14 +235,6 @@ def _port(number: int) -> int:
     if not 1 <= number <= 65535:
         raise ValueError("a port is 1 to 65535")
     return number
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _unique(targets: Iterable[Target]) -> tuple[Target, ...]:

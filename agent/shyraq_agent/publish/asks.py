@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from shyraq_agent.publish.signed import open_signed
 from shyraq_wire.ask import ASK_TYPE, Ask, decode_ask
-from shyraq_wire.errors import MalformedPayload
 from shyraq_wire.topics import NodeId
 
 
@@ -26,10 +25,4 @@ def open_ask(payload: bytes, *, node: NodeId, collector_keys: Sequence[bytes]) -
     Raises:
         shyraq_wire.errors.PeerError: One of the rules above is broken; `reason` says which.
     """
-    signer, body = open_signed(payload, ASK_TYPE, collector_keys)
-    ask = decode_ask(body)
-    if ask.node != node:
-        raise MalformedPayload("node: the ask is for another node")
-    if ask.key != signer:
-        raise MalformedPayload("key: the ask names another key than its signer's")
-    return ask
+    return open_signed(payload, ASK_TYPE, decode_ask, node=node, collector_keys=collector_keys)

@@ -10,7 +10,6 @@ Whether its hashes are ours is the spool's business.
 from collections.abc import Sequence
 
 from shyraq_agent.publish.signed import open_signed
-from shyraq_wire.errors import MalformedPayload
 from shyraq_wire.receipt import RECEIPT_TYPE, Receipt, decode_receipt
 from shyraq_wire.topics import NodeId
 
@@ -26,10 +25,6 @@ def open_receipt(payload: bytes, *, node: NodeId, collector_keys: Sequence[bytes
     Raises:
         shyraq_wire.errors.PeerError: One of the rules above is broken; `reason` says which.
     """
-    signer, body = open_signed(payload, RECEIPT_TYPE, collector_keys)
-    receipt = decode_receipt(body)
-    if receipt.node != node:
-        raise MalformedPayload("node: the receipt is for another node")
-    if receipt.key != signer:
-        raise MalformedPayload("key: the receipt names another key than its signer's")
-    return receipt
+    return open_signed(
+        payload, RECEIPT_TYPE, decode_receipt, node=node, collector_keys=collector_keys
+    )

@@ -33,6 +33,9 @@ Word = Literal["worked", "failed", "untried", "mixed", "waiting", "absent"]
 MEMORY: Final = 512
 """Outcomes kept of one target: at one a minute, more than eight hours."""
 
+ONE_NETWORK: Final = 0.85
+"""What is left of a confidence when all controls stand in one network."""
+
 _ENOUGH: Final = 2
 """Networks that must have failed before it is final early."""
 

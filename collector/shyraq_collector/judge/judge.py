@@ -28,7 +28,7 @@ from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.judge.asking import network_of
 from shyraq_collector.judge.case import Case, Conclusion
 from shyraq_collector.judge.conditions import REFUSALS
-from shyraq_collector.judge.controls import Answer
+from shyraq_collector.judge.controls import ONE_NETWORK, Answer
 from shyraq_collector.judge.engine import Rule, walk
 from shyraq_collector.judge.memories import Entered, Memories
 from shyraq_collector.judge.policy import Policy
@@ -42,9 +42,6 @@ from shyraq_wire.topics import NodeId
 
 MAX_WAITING: Final = 4_096
 """Measurements of one target that wait for controls; the oldest is then judged as it stands."""
-
-_ONE_NETWORK: Final = 0.85
-"""What is left of a confidence when all controls stand in one network."""
 
 _INDIRECT: Final = 0.85
 """What is left of it when they tried other addresses."""
@@ -237,5 +234,5 @@ def _confidence(rule: Rule[Case, Conclusion], answer: Answer) -> float:
     """The rule's own, less where it leans on controls of one network or at other addresses."""
     if rule.concludes.state not in ("blocked", "down"):
         return rule.confidence
-    one_network = _ONE_NETWORK if answer.networks == 1 else 1.0
+    one_network = ONE_NETWORK if answer.networks == 1 else 1.0
     return rule.confidence * one_network * (_INDIRECT if answer.indirect else 1.0)

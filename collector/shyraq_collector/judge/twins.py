@@ -5,19 +5,15 @@ one verdict, at once, because what the controls said lately is enough. What was 
 stays so for the other probes of that target until it is compared again or has aged.
 """
 
-from typing import Final
-
 from shyraq_collector.facts.fleet import Placement
 from shyraq_collector.facts.verdicts import Slowdown, Verdict
 from shyraq_collector.judge.comparing import Comparisons
+from shyraq_collector.judge.controls import ONE_NETWORK
 from shyraq_collector.judge.pair_rules import ask
 from shyraq_collector.judge.policy import Policy
 from shyraq_collector.judge.transfers import pairs_of
 from shyraq_wire.report import Measurement
 from shyraq_wire.topics import NodeId
-
-_ONE_NETWORK: Final = 0.85
-"""What is left of a confidence when all controls stand in one network."""
 
 
 class Twins:
@@ -47,7 +43,7 @@ class Twins:
         compared = self._comparisons.note(place, target, pairs, at_ms)
         rule, seen = ask(compared)
         said = rule.concludes
-        weight = _ONE_NETWORK if seen is not None and seen.networks == 1 else 1.0
+        weight = ONE_NETWORK if seen is not None and seen.networks == 1 else 1.0
         return [
             Verdict(
                 node=NodeId(place.node),
