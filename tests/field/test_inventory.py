@@ -15,12 +15,11 @@ from shyraq_collector.clock import RealPace
 from shyraq_wire.moments import format_moment
 
 PROGRAM = REPOSITORY / ".venv-ansible/bin/ansible-inventory"
-NOW_MS = RealPace().now_ms()
 
 
 def node(name: str, *, heard: timedelta | None, **changes: object) -> dict[str, object]:
     """One node as `nodes list --json` prints it, heard so long ago."""
-    at_ms = None if heard is None else NOW_MS - heard // timedelta(milliseconds=1)
+    at_ms = None if heard is None else RealPace().now_ms() - heard // timedelta(milliseconds=1)
     place = {"role": "sensor", "isp": "isp-a", "region": "KZ-75", "country": "KZ"}
     key = {"id": "k", "revoked": None}
     return {
@@ -35,12 +34,17 @@ def node(name: str, *, heard: timedelta | None, **changes: object) -> dict[str, 
 
 
 REVOKED = [{"id": "k", "revoked": "2022-01-05T00:00:00.000Z"}]
-FLEET = [
-    node("node-lab-1", heard=timedelta(seconds=30)),
-    node("node-lab-2", heard=timedelta(hours=1), isp="isp-b", region="KZ-71"),
-    node("node-roof-1", heard=None, role="control", isp=None, region=None, access=None),
-    node("node-gone-1", heard=timedelta(seconds=1), keys=REVOKED),
-]
+
+
+def fleet() -> list[dict[str, object]]:
+    """What the registry answers when it is asked now; the plugin has a clock of its own."""
+    return [
+        node("node-lab-1", heard=timedelta(seconds=30)),
+        node("node-lab-2", heard=timedelta(hours=1), isp="isp-b", region="KZ-71"),
+        node("node-roof-1", heard=None, role="control", isp=None, region=None, access=None),
+        node("node-gone-1", heard=timedelta(seconds=1), keys=REVOKED),
+    ]
+
 
 Show = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -85,7 +89,7 @@ def _groups(shown: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
 def test_nodes_are_grouped_by_network_region_channel_and_state(show: Show) -> None:
     """Heard lately, long ago, never; the revoked one is no host at all."""
     shown = show(
-        FLEET,
+        fleet(),
         channels={"early": ["node-lab-*"]},
         paused=["node-lab-1"],
         addresses={"node-lab-1": "192.0.2.1"},
@@ -116,7 +120,7 @@ def test_the_last_answer_serves_while_the_registry_is_away(show: Show, tmp_path:
         "cache_timeout": 0,
     }
     assert "cannot be asked" in show(None, **kept).stderr
-    before = _groups(show(FLEET, **kept))
+    before = _groups(show(fleet(), **kept))
     away = show(None, **kept)
     assert _groups(away) == before
     assert "going on with the registry of" in away.stderr
@@ -128,8 +132,8 @@ def test_the_last_answer_serves_while_the_registry_is_away(show: Show, tmp_path:
     [
         ({"no": "list"}, {}, "not a list of nodes"),
         ([{"node": "node-lab-1"}], {}, "lacks fields"),
-        (FLEET, {"command": ["true"]}, "one of `command` and `file` is due"),
-        (FLEET, {"file": None, "command": ["sh", "-c", "echo no way >&2; exit 3"]}, "no way"),
+        ([], {"command": ["true"]}, "one of `command` and `file` is due"),
+        ([], {"file": None, "command": ["sh", "-c", "echo no way >&2; exit 3"]}, "no way"),
     ],
 )
 def test_what_is_no_registry_is_refused(
@@ -143,6 +147,6 @@ def test_what_is_no_registry_is_refused(
 
 def test_a_command_is_asked_as_well_as_a_file(show: Show, tmp_path: Path) -> None:
     """Over ssh in the field; here the answer is printed by cat."""
-    (tmp_path / "printed").write_text(json.dumps(FLEET))
+    (tmp_path / "printed").write_text(json.dumps(fleet()))
     groups = _groups(show(None, file=None, command=["cat", str(tmp_path / "printed")]))
     assert groups["state_answering"] == ["node-lab-1"]
