@@ -1,6 +1,7 @@
 """The command line: answers for people and programs, exit codes, clear refusals."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -28,6 +29,8 @@ from support.collectors import House
 from support.findings import commit, entry, findings, verdict
 from support.signing import SigningNode, measurement
 from support.stored import StoredLedger, placement
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "ooni"
 
 NOW_MS = STORY_START_MS
 INCIDENT = "i" * 16
@@ -279,6 +282,49 @@ def test_ooni_measurements_are_judged_from_files(
     assert f"{path}:1: " in err
     assert run_command(["judge", "--format", "ooni", str(tmp_path / "absent")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_ooni_files_may_be_gzipped_and_a_missing_one_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Packed files are unpacked, torn or missing ones are named, all others are judged."""
+    line = json.dumps(json.loads((VECTORS / "v04-http-diff.json").read_text("utf-8")))
+    packed, torn = tmp_path / "packed.jsonl.gz", tmp_path / "torn.jsonl.gz"
+    packed.write_bytes(gzip.compress(f"{line}\n{line}\n".encode()))
+    torn.write_bytes(gzip.compress(f"{line}\n".encode())[:-12])
+    files = [str(tmp_path / "missing.jsonl"), str(torn), str(packed)]
+    assert run_command(["judge", "--format", "ooni", *files]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) >= 2
+    assert captured.err.count("cannot be read") == 2
+    assert run_command(["judge", "--format", "ooni", str(packed)]) == 0
+
+
+def test_an_ooni_line_without_end_is_named_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only its beginning is held in memory; the lines after it keep their numbers."""
+    line = json.dumps(json.loads((VECTORS / "v04-http-diff.json").read_text("utf-8")))
+    monkeypatch.setattr("shyraq_collector.cli.judging.MAX_MEASUREMENT_CHARACTERS", 20_000)
+    monkeypatch.setattr("shyraq_collector.judge.ooni.lines.MAX_MEASUREMENT_CHARACTERS", 20_000)
+    file = tmp_path / "long.jsonl"
+    file.write_text(f"{'a' * 65_000}\n{line}\nnot json\n", encoding="utf-8")
+    assert run_command(["judge", "--format", "ooni", str(file)]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    assert f"{file}:1: this line is longer" in captured.err
+    assert f"{file}:3: not readable" in captured.err
+
+
+def test_an_ooni_input_that_no_terminal_can_show_is_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lone surrogate in a file's URL does not stop the command."""
+    value = json.loads((VECTORS / "v04-http-diff.json").read_text("utf-8"))
+    file = tmp_path / "odd.json"
+    file.write_text(json.dumps(value | {"input": "http://\ud800.example.org/"}), encoding="utf-8")
+    assert run_command(["judge", "--format", "ooni", str(file)]) == 0
+    assert "\\ud800" in capsys.readouterr().out
 
 
 def test_ooni_measurements_come_from_standard_input_too() -> None:

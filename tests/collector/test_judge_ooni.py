@@ -45,6 +45,92 @@ def _judged(measurement: Mapping[str, object]) -> OoniVerdict:
     return verdict
 
 
+FAILURES = st.sampled_from(
+    [
+        None,
+        "connection_refused",
+        "connection_reset",
+        "dns_nxdomain_error",
+        "eof_error",
+        "generic_timeout_error",
+        "network_unreachable",
+        "ssl_unknown_authority",
+        "unknown_failure: odd",
+    ]
+)
+PUBLIC = ["93.184.216.34", "151.101.1.57", "2400:cafe::1"]
+VERSIONS = st.sampled_from(["0.4.1", "0.4.3", "0.5.3", "0.5.26", "0.5.28", ""])
+
+
+@st.composite
+def _observed(draw: st.DrawFn) -> Measurement:
+    """What a probe may have seen of a site, in every combination, with or without ids."""
+    host, scheme = "courier.example.org", draw(st.sampled_from(["http", "https"]))
+    port = 443 if scheme == "https" else 80
+    is_numbered = draw(st.booleans())
+
+    def ids(number: int) -> Measurement:
+        tags = ["depth=0", "fetch_body=true"]
+        return {"transaction_id": number, "tags": tags} if is_numbered else {}
+
+    addresses = draw(st.lists(st.sampled_from(PUBLIC), unique=True, max_size=3))
+    failure = None if addresses else draw(FAILURES)
+    answers = [{"ipv6" if ":" in ip else "ipv4": ip} for ip in addresses]
+    query = {"engine": "getaddrinfo", "hostname": host, "failure": failure, "answers": answers}
+    connects, handshakes = [], []
+    for number, ip in enumerate(addresses, start=2):
+        failure = draw(FAILURES)
+        endpoint = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        connects.append({"ip": ip, "port": port, "status": {"failure": failure}} | ids(number))
+        if failure is None and scheme == "https":
+            name = {"server_name": host, "failure": draw(FAILURES)}
+            handshakes.append({"address": endpoint} | name | ids(number))
+    reply = {"code": draw(st.sampled_from([200, 403, 500])), "body": "x" * draw(st.integers(0, 99))}
+    request = {"request": {"url": f"{scheme}://{host}/"}, "response": reply, "failure": draw(FAILURES)}
+    return {
+        "test_name": "web_connectivity",
+        "test_version": draw(VERSIONS),
+        "input": f"{scheme}://{host}/",
+        "test_keys": {
+            "queries": [query | ids(1)],
+            "tcp_connect": connects,
+            "tls_handshakes": handshakes,
+            "requests": draw(st.sampled_from([[], [request | ids(2)]])),
+        },
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(measurement=_observed(), control=st.sampled_from([None, {}, {"http_request": {}}, "odd"]))
+def test_nobody_is_accused_without_a_control(measurement: Measurement, control: object) -> None:
+    """Whatever a probe saw at public addresses, alone it is no blocking."""
+    keys = cast("Measurement", measurement["test_keys"])
+    keys["control"] = control
+    assert _judged(measurement).blocking in (None, False)
+    keys["control_failure"] = "generic_timeout_error"
+    assert _judged(measurement).blocking in (None, False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(measurement=_observed(), failure=FAILURES.filter(bool), names=st.booleans())
+def test_a_site_that_fails_for_the_control_too_is_not_blocked(
+    measurement: Measurement, failure: str, names: bool
+) -> None:
+    """Where the control finds the same addresses and reaches none of them, nobody is accused."""
+    keys = cast("Measurement", measurement["test_keys"])
+    url = cast("str", measurement["input"])
+    port = 443 if url.startswith("https") else 80
+    endpoints = [f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip in PUBLIC]
+    keys["control"] = {
+        "dns": {"failure": None, "addrs": PUBLIC} if names else {"failure": None, "addrs": []},
+        "tcp_connect": {endpoint: {"status": False, "failure": failure} for endpoint in endpoints},
+        "http_request": {"failure": failure, "status_code": -1, "body_length": -1},
+    }
+    if not names:
+        keys["queries"], keys["tcp_connect"], keys["tls_handshakes"] = [], [], []
+    assert _judged(measurement).blocking in (None, False, "dns")
+
+
 @pytest.mark.parametrize("row", EXPECTED, ids=[row["file"] for row in EXPECTED])
 def test_vector_gives_its_verdict(row: dict[str, str]) -> None:
     """Each hand-made measurement gets the verdict and the rule written beside it."""
@@ -194,6 +280,10 @@ def _page(
         (_page(size=0), _page(size=0), "v043", True),  # equal sets of headers: none at all
         (_page(size=0), _page(size=0), "cautious", False),
         (_page(size=0, headers="via"), _page(headers="via"), "v043", True),
+        (_page(size=0, headers="via"), _page(headers="via"), "cautious", True),
+        (_page(size=10, headers="via"), _page(headers="via"), "v043", False),
+        (_page(size=10, headers="via x-odd"), _page(headers="via x-odd"), "v043", True),
+        (_page(size=10), _page(), "v043", False),
         (_page(size=0, headers="via", title="Evening"), _page(headers="via"), "walk", False),
         (_page(size=0, headers="x-odd via"), _page(headers="x-odd age"), "walk", True),
         (_page(size=0, title="Home of the Courier"), _page(title="courier"), "walk", True),
@@ -225,7 +315,10 @@ def test_addresses_agree_by_number_then_by_network() -> None:
     assert agree(["192.0.2.1"], ["198.51.100.1"], numbers)
     assert not agree(["192.0.2.1"], ["198.51.100.1"], {})
     assert agree(["104.16.1.1"], ["172.67.1.1"], {})  # one large host, two prefixes
-    assert agree(["2001:db8:1::1"], ["2001:db8:2::1"], {})
+    assert agree(["2400:cafe:1::1"], ["2400:cafe:2::1"], {})
+    assert not agree(["2001:db8:1::1"], ["2001:db8:2::1"], {})  # in nobody's network
+    assert agree(["93.184.1.1"], ["93.184.216.1"], {})
+    assert not agree(["10.10.34.1"], ["10.10.35.1"], {})
     apart = {"192.0.2.1": frozenset({64500}), "192.0.2.2": frozenset({64501})}
     assert not agree(["192.0.2.1"], ["192.0.2.2"], apart)
     assert not agree([], ["192.0.2.1"], {})

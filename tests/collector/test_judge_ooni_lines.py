@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shyraq_collector.judge.ooni import judge_lines
-from shyraq_collector.judge.ooni.lines import Judged, Refused
+from shyraq_collector.judge.ooni.lines import MAX_MEASUREMENT_CHARACTERS, Judged, Refused
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ooni"
 PRETTY = (VECTORS / "v04-http-diff.json").read_text(encoding="utf-8")
@@ -50,6 +50,45 @@ def test_several_pretty_objects() -> None:
     """Measurements printed over several lines may follow each other."""
     count = len(_lines_of(PRETTY))
     assert _shape(PRETTY + PRETTY) == [("Judged", 1), ("Judged", count + 1)]
+
+
+def test_an_array_of_measurements_counts_as_its_members() -> None:
+    """On one line, a line each with commas before or after, or printed over many lines."""
+    value = json.loads(PRETTY)
+    together = [
+        (json.dumps([value, value]), [1, 1]),
+        (f"[\n{LINE},\n{LINE}\n]\n", [2, 3]),
+        (f"[{LINE},\n{LINE}]\n", [1, 2]),
+        (f"[\n{LINE}\n,{LINE}\n]\n", [2, 3]),
+    ]
+    for text, lines in together:
+        assert _shape(text) == [("Judged", line) for line in lines]
+    for indent in (0, 2):
+        pretty = json.dumps([value, value, value], indent=indent)
+        assert [kind for kind, _ in _shape(pretty)] == ["Judged"] * 3
+    assert _shape("[]") == [("Refused", 1)]
+
+
+def test_what_is_wrong_in_an_array_is_refused_and_the_rest_is_judged() -> None:
+    """A member that is no object, a broken one, and an end that never comes."""
+    assert _shape(f"[{LINE}, 3, {LINE}]") == [("Judged", 1), ("Refused", 1), ("Judged", 1)]
+    assert _shape(f"[\n{LINE},\n{LINE[:-40]}\n{LINE}\n]") == [
+        ("Judged", 2),
+        ("Refused", 3),
+        ("Judged", 4),
+    ]
+    text = f"\n[\n{LINE},\n{LINE},\n"
+    assert _shape(text) == [("Judged", 3), ("Judged", 4), ("Refused", 4)]
+    [*_, last] = judge_lines(_lines_of(text))
+    assert isinstance(last, Refused)
+    assert "line 2" in last.problem
+
+
+def test_a_line_that_is_too_long_is_refused() -> None:
+    """Its length alone refuses it; the lines around it are judged."""
+    line = '{"a": "' + "a" * MAX_MEASUREMENT_CHARACTERS + '"}\n'
+    kinds = [type(result).__name__ for result in judge_lines([f"{LINE}\n", line, LINE])]
+    assert kinds == ["Judged", "Refused", "Judged"]
 
 
 def test_bad_lines_are_refused_and_the_rest_is_judged() -> None:

@@ -1,9 +1,11 @@
 """`replay` and `judge`: the same engine and the same rules on what was recorded before."""
 
+import gzip
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +16,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from shyraq_collector.app.rejudge import Comparison, rejudge
 from shyraq_collector.cli.options import (
+    USAGE,
     WRONG,
     config_option,
     json_option,
@@ -22,10 +25,10 @@ from shyraq_collector.cli.options import (
     reading,
 )
 from shyraq_collector.cli.show import print_json, print_table
-from shyraq_collector.errors import ConfigError
 from shyraq_collector.judge.ooni import judge_lines
-from shyraq_collector.judge.ooni.lines import Judged
+from shyraq_collector.judge.ooni.lines import MAX_MEASUREMENT_CHARACTERS, Judged
 from shyraq_collector.replay import replay as replay_files
+from shyraq_wire.report import Json
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -82,9 +85,10 @@ def judge(
 ) -> int:
     """Judge OONI measurements from FILES (- is standard input), or stored reports again.
 
-    With --format ooni: one JSON object a line for each web_connectivity measurement; what cannot be
-    judged is named on standard error, and the exit code is 1. With --since: what differs from what
-    was said then; the exit code is 1 if anything does.
+    With --format ooni: one JSON object a line for each web_connectivity measurement in FILES: JSON
+    lines, single objects or arrays, also gzipped. What cannot be judged is named on standard error
+    with its line, the rest is judged, and the exit code is 1; 2 if a file could not be read. With
+    --since: what differs from what was said then; the exit code is 1 if anything does.
     """
     if form == "ooni" and files and since_ms is None:
         return _judge_files(files)
@@ -96,24 +100,60 @@ def judge(
 
 def _judge_files(files: tuple[Path, ...]) -> int:
     code = 0
-    with ExitStack() as stack:
-        for path in files:
-            for result in judge_lines(_open(path, stack)):
-                if isinstance(result, Judged):
-                    click.echo(json.dumps(result.verdict.as_json(), ensure_ascii=False))
-                else:
-                    click.echo(f"{path}:{result.line}: {result.problem}", err=True)
-                    code = WRONG
+    for path in files:
+        try:
+            with _opened(path) as stream:
+                code = max(code, _judge_stream(path, stream))
+        except (OSError, EOFError, zlib.error) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            click.echo(f"{path}: cannot be read: {error}", err=True)
+            code = USAGE
     return code
 
 
-def _open(path: Path, stack: ExitStack) -> TextIO:
-    if str(path) == "-":
-        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
+def _judge_stream(path: Path, stream: TextIO) -> int:
+    code = 0
+    for result in judge_lines(_lines(stream)):
+        if isinstance(result, Judged):
+            click.echo(_json_line(result.verdict.as_json()))
+        else:
+            click.echo(f"{path}:{result.line}: {result.problem}", err=True)
+            code = WRONG
+    return code
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The text of a file, or of standard input for -; unpacked if it is gzipped."""
+    is_input = str(path) == "-"
+    with ExitStack() as stack:
+        file = sys.stdin.fileno() if is_input else path
+        binary = stack.enter_context(open(file, "rb", closefd=not is_input))
+        if binary.peek(2)[:2] == b"\x1f\x8b":
+            packed = stack.enter_context(gzip.open(binary))
+            yield io.TextIOWrapper(packed, encoding="utf-8", errors="replace")
+        else:
+            yield io.TextIOWrapper(binary, encoding="utf-8", errors="replace")
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a text; of a line that is too long only the beginning."""
+    limit = MAX_MEASUREMENT_CHARACTERS + 1
+    while line := stream.readline(limit):
+        yield line
+        while len(line) == limit and not line.endswith("\n"):
+            line = stream.readline(limit)
+
+
+def _json_line(row: Mapping[str, Json]) -> str:
+    """One row as JSON; in ASCII where the terminal, or any, cannot show its characters."""
+    text = json.dumps(row, ensure_ascii=False)
     try:
-        return stack.enter_context(path.open(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(row)
+    return text
 
 
 def _print_comparison(comparison: Comparison, as_json: bool) -> int:

@@ -3,8 +3,8 @@
 Two answers agree when they share an address or a network. A network is an AS number written
 in the measurement by the probe or by the test helper. Files from before test helpers wrote
 them (September 2022) leave the control's addresses without a number; for those only, two
-addresses count as one network when the table of large shared hosts below says so, or when
-they share the first 16 bits (IPv4) or 32 bits (IPv6).
+public addresses count as one network when the table of large shared hosts below says so, or
+when they share the first 16 bits (IPv4) or 32 bits (IPv6).
 """
 
 from collections.abc import Iterable, Mapping
@@ -85,6 +85,21 @@ _SHARED_PREFIXES: Final[tuple[tuple[_Network, int], ...]] = tuple(
 )
 
 
+def canonical(text: str) -> str:
+    """An address in its shortest spelling; anything else unchanged."""
+    address = _parse(text)
+    return text if address is None else str(address)
+
+
+def canonical_endpoint(text: str) -> str:
+    """address:port with the address in its shortest spelling; anything else unchanged."""
+    host, _, port = text.rpartition(":")
+    address = _parse(host.removeprefix("[").removesuffix("]"))
+    if address is None:
+        return text
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IPv4 or IPv6 address."""
     return _parse(text) is not None
@@ -150,7 +165,7 @@ def _numbers(address: str, networks: Mapping[str, frozenset[int]]) -> frozenset[
 
 def _prefix(text: str) -> bytes | None:
     address = _parse(text)
-    if address is None:
+    if address is None or is_bogon(text):
         return None
     return address.packed[: 2 if address.version == 4 else 4]
 

@@ -3,9 +3,10 @@
 OONI ts-017, "http-diff": the same page has the same status and agrees in at least one of body
 length, headers and title. The versions of OONI's probe differ in small things, `ours` in one more:
 
-- headers: `cautious` (0.4.0 to 0.4.2, and the flags of 0.5) compares nothing if either side has
-  none; it and `v043` take equal sets of names for agreement; all take a shared uncommon name, but
-  `ours` does not call uncommon what any server or middlebox adds, such as Content-Length;
+- headers: all take a shared uncommon name for agreement, and `ours` does not call uncommon what
+  any server or middlebox adds, such as Content-Length; up to 0.5.26 equal sets of names agree too
+  (`cautious`, which is 0.4.0 to 0.4.2 and the flags of 0.5, needs a name). For us only where the
+  lengths of the bodies do not contradict: a block page may carry the few headers of any server;
 - title: `cautious` and `ours` need one on both sides, `v043` one on the probe's; for `walk`
   (from 0.5.27) two pages without a title agree.
 
@@ -100,17 +101,25 @@ def _same_status(probe: Page, control: Page) -> bool:
 
 
 def _similar_length(probe: Page, control: Page) -> bool:
+    return _can_compare_lengths(probe, control) and _proportion(probe, control) > BODY_PROPORTION
+
+
+def _can_compare_lengths(probe: Page, control: Page) -> bool:
+    return min(probe.body_bytes, control.body_bytes) > 0 and not probe.truncated
+
+
+def _proportion(probe: Page, control: Page) -> float:
     short, long = sorted((probe.body_bytes, control.body_bytes))
-    return short > 0 and not probe.truncated and short / long > BODY_PROPORTION
+    return short / long
 
 
 def _similar_headers(probe: Page, control: Page, style: Style) -> bool:
-    if style == "cautious" and not (probe.headers and control.headers):
-        return False
-    if style in ("cautious", "v043") and probe.headers == control.headers:
-        return True
     common = _COMMON_TO_US if style == "ours" else COMMON_HEADERS
-    return bool((probe.headers & control.headers) - common)
+    if (probe.headers & control.headers) - common:
+        return True
+    if style not in ("cautious", "v043") or (style == "cautious" and not probe.headers):
+        return False
+    return probe.headers == control.headers and not _can_compare_lengths(probe, control)
 
 
 def _similar_title(probe: Page, control: Page, style: Style) -> bool:

@@ -45,6 +45,21 @@ speaks. With controls of one network confidence is 0.85 of what stands here.
 |---|---|---|---|
 """
 
+_OONI_HEAD: Final = """\
+## OONI's measurements
+
+A file is judged by the rules that its version of OONI's probe followed (ts-017, web connectivity).
+Where a probe's own conclusion goes beyond what it saw, we do not follow it:
+
+- before 0.5, an address that the control could not connect to either is down, not `tcp_ip`;
+- a control that got no page, or says nothing of the page or of the lookup, accuses nobody by it;
+- up to 0.5.26, two pages with the same few ordinary headers are the same only if the lengths of
+  their bodies do not contradict;
+- from 0.5.0 to 0.5.26, an address that the control was given too is no lie, however odd it is;
+- from 0.5.27 on, a failed lookup without a control is unknown, not accessible, and what failed in a
+  redirect is down where the control did not get to the end of the chain either.
+"""
+
 _OONI: Final = """\
 | id | blocking | accessible | because |
 |---|---|---|---|
@@ -62,7 +77,7 @@ def page() -> str:
         "OONI web_connectivity from 0.5.27 on": steps,
     }
     pairs = [_our_row(rule) for rule in (*pair_rules.RULES, pair_rules.NOTHING)]
-    parts = [_HEAD, _OURS + "\n".join(ours) + "\n", _PAIRS + "\n".join(pairs) + "\n"]
+    parts = [_HEAD, _OURS + "\n".join(ours) + "\n", _PAIRS + "\n".join(pairs) + "\n", _OONI_HEAD]
     parts += [f"## {title}\n\n{_OONI}" + "\n".join(rows) + "\n" for title, rows in tables.items()]
     return "\n".join(parts)
 

@@ -15,6 +15,10 @@ Generation = Literal["v04", "v05_flags", "v05_steps"]
 """Which rules the probe of that version followed; see `verdict`."""
 
 
+Known = Literal["absent", "worked", "failed"]
+"""What the control says of something; absent: it did not try it, or did not say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One DNS lookup."""
@@ -51,6 +55,9 @@ class Handshake:
     endpoint: str
     server_name: str
     failure: str | None
+    depth: int | None
+    fetches_body: bool | None
+    """As for `Connect`."""
     transaction: int | None
 
 
@@ -63,6 +70,9 @@ class Request:
     """Empty where the probe did not write it."""
     failure: str | None
     page: Page
+    depth: int | None
+    fetches_body: bool | None
+    """As for `Connect`."""
     transaction: int | None
 
 
@@ -70,12 +80,16 @@ class Request:
 class Control:
     """What the test helper saw of the same URL."""
 
+    has_dns: bool
+    """Whether it says anything of the lookup; without that, addresses cannot disagree."""
     dns_failure: str | None
     dns_addresses: frozenset[str]
     connects: Mapping[str, str | None]
     """Failure by endpoint."""
     handshakes: Mapping[str, tuple[str, str | None]]
     """Server name and failure by endpoint."""
+    has_page: bool
+    """Whether it says anything of the page; without that, pages cannot differ."""
     http_failure: str | None
     page: Page
 
@@ -99,3 +113,13 @@ class Evidence:
     """None: the test helper was not reached or said nothing."""
     networks: Mapping[str, frozenset[int]]
     """AS numbers by address, as the probe or the test helper wrote them."""
+
+
+def known(failure: str | None) -> Known:
+    """What a failure says of something that was tried."""
+    return "worked" if failure is None else "failed"
+
+
+def control_page(control: Control | None) -> Known:
+    """What the control says of the page at the end of the chain."""
+    return known(control.http_failure) if control is not None and control.has_page else "absent"

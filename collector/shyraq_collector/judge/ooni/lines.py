@@ -4,7 +4,8 @@
     2. A line that opens an object and does not close it begins a measurement written over
        several lines; it ends where the braces balance. If a whole measurement appears before
        that, the broken one is refused and the good one is judged.
-    3. Everything else is refused with the line where it begins, and so is a file without any
+    3. An array of measurements, on one line or over many, counts as its members.
+    4. Everything else is refused with the line where it begins, and so is a file without any
        measurement. The rest is still judged.
 
 Memory is bounded by one measurement. Opening files, printing and exit codes are the caller's:
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shyraq_collector.facts.verdicts import OoniRefusal, OoniVerdict
+from shyraq_collector.facts.verdicts import OoniVerdict
 from shyraq_collector.judge.ooni.verdict import judge_ooni
 
 _QUOTED: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
@@ -61,29 +62,71 @@ def judge_lines(lines: Iterable[str]) -> Iterator[Judged | Refused]:
 
 
 def _results(lines: Iterable[str]) -> Iterator[Judged | Refused]:
-    pending: _Pending | None = None
+    reader = _Reader()
+    number = 0
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix("\ufeff").strip()
-        if not text:
-            continue
-        if pending is not None and _whole_measurement(text):
+        if len(line) > MAX_MEASUREMENT_CHARACTERS:
+            yield Refused(line=number, problem="this line is longer than 64 Mi characters")
+        elif text:
+            yield from reader.take(number, text)
+    yield from reader.finish(number)
+
+
+class _Reader:
+    """What is still open while lines are read: a measurement, and the array around it."""
+
+    def __init__(self) -> None:
+        self._pending: _Pending | None = None
+        self._array_line: int | None = None
+
+    def take(self, number: int, text: str) -> Iterator[Judged | Refused]:
+        """The results that one more line completes."""
+        pending = self._pending
+        if pending is not None and _whole_measurement(text.rstrip(",] ")):
             yield pending.unfinished()
-            pending = None
+            pending = self._pending = None
         if pending is None:
-            result = _judge_text(text)
-            if isinstance(result, OoniVerdict):
-                yield Judged(line=number, verdict=result)
-                continue
-            pending = _Pending(line=number, problem=result.problem)
+            value = _parse(text)
+            if isinstance(value, _Unreadable):
+                text = self._without_array(number, text)
+                if not text:
+                    return
+                value = _parse(text)
+            if not isinstance(value, _Unreadable):
+                yield from _judge_value(number, value)
+                return
+            pending = self._pending = _Pending(line=number, problem=value.problem)
         pending.add(text)
         if pending.over:
-            yield pending.judge()
-            pending = None
+            self._pending = None
+            yield from pending.judge(in_array=self._array_line is not None)
+            if pending.closed_array:
+                self._array_line = None
         elif pending.characters > MAX_MEASUREMENT_CHARACTERS:
+            self._pending = None
             yield pending.refuse("an object begins here that is longer than 64 Mi characters")
-            pending = None
-    if pending is not None:
-        yield pending.unfinished()
+
+    def finish(self, number: int) -> Iterator[Refused]:
+        """The refusal of what was still open after the last line."""
+        if self._pending is not None:
+            yield self._pending.unfinished()
+        elif self._array_line is not None:
+            problem = f"the array that begins in line {self._array_line} never ends"
+            yield Refused(line=number, problem=problem)
+
+    def _without_array(self, number: int, text: str) -> str:
+        """A line without the marks of an array around its measurement."""
+        if text.startswith("[") and text[1:].lstrip()[:1] in ("", "{"):
+            self._array_line = number
+            text = text[1:].lstrip()
+        if self._array_line is None:
+            return text
+        text = text.removeprefix(",").lstrip()
+        if text.endswith("]") and _depth(text) < 0:
+            self._array_line = None
+            text = text[:-1].rstrip()
+        return text.removesuffix(",").rstrip()
 
 
 class _Pending:
@@ -102,22 +145,27 @@ class _Pending:
         """Whether the braces balance, or never can: a JSON text cannot span lines."""
         return self._open <= 0 or self._torn
 
+    @property
+    def closed_array(self) -> bool:
+        """Whether the last line also closed the array around the measurement."""
+        return self._open < 0
+
     def add(self, text: str) -> None:
         """Takes one more line."""
         self._parts.append(text)
         self.characters += len(text)
-        bare = _QUOTED.sub("", text)
-        self._torn = '"' in bare
-        self._open += bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
+        self._torn = '"' in _QUOTED.sub("", text)
+        self._open += _depth(text)
 
-    def judge(self) -> Judged | Refused:
-        """The result of the whole."""
-        if len(self._parts) == 1:
-            return self.refuse(self._problem)
-        result = _judge_text("\n".join(self._parts))
-        if isinstance(result, OoniRefusal):
-            return self.refuse(result.problem)
-        return Judged(line=self._line, verdict=result)
+    def judge(self, *, in_array: bool) -> Iterator[Judged | Refused]:
+        """The results of the whole."""
+        text = "\n".join(self._parts)
+        value = _parse(text.rstrip(",] ") if in_array else text)
+        if len(self._parts) == 1 or isinstance(value, _Unreadable):
+            problem = value.problem if isinstance(value, _Unreadable) else self._problem
+            yield self.refuse(problem)
+        else:
+            yield from _judge_value(self._line, value)
 
     def unfinished(self) -> Refused:
         """The refusal of an object that was still open."""
@@ -128,16 +176,43 @@ class _Pending:
         return Refused(line=self._line, problem=problem)
 
 
-def _judge_text(text: str) -> OoniVerdict | OoniRefusal:
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Why a text is no JSON."""
+
+    problem: str
+
+
+def _parse(text: str) -> object:
+    """The JSON value in a text, or `_Unreadable`."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except RecursionError:
-        return OoniRefusal(problem="not readable as JSON: nested too deeply")
+        return _Unreadable("not readable as JSON: nested too deeply")
     except ValueError as error:
-        return OoniRefusal(problem=f"not readable as JSON: {error}")
-    if not isinstance(value, dict):
-        return OoniRefusal(problem="a JSON object is due, one measurement a line or a file")
-    return judge_ooni(value)
+        return _Unreadable(f"not readable as JSON: {error}")
+
+
+def _judge_value(line: int, value: object) -> Iterator[Judged | Refused]:
+    members = value if isinstance(value, list) else [value]
+    if members and not any(isinstance(member, dict) for member in members):
+        members = [None]
+    for member in members:
+        if isinstance(member, dict):
+            result = judge_ooni(member)
+            if isinstance(result, OoniVerdict):
+                yield Judged(line=line, verdict=result)
+            else:
+                yield Refused(line=line, problem=result.problem)
+        else:
+            problem = "a JSON object is due: one measurement a line or a file, or an array of them"
+            yield Refused(line=line, problem=problem)
+
+
+def _depth(text: str) -> int:
+    """How many braces and brackets a line leaves open; less than zero: it closes others."""
+    bare = _QUOTED.sub("", text)
+    return bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
 
 
 def _whole_measurement(text: str) -> bool:

@@ -3,7 +3,8 @@
     1. Only `test_name` web_connectivity, and only with an object of `test_keys`: else refused.
     2. queries, tcp_connect, tls_handshakes and requests are read member by member; a member
        that is no object is skipped, a field of the wrong kind is absent.
-    3. The control counts only if no `control_failure` is written and it says anything at all.
+    3. The control counts only if no `control_failure` is written and it says anything at all; a
+       part of it that is missing (the lookup, the page) is unknown, not different.
     4. The generation of rules follows from `test_version`; where that is unreadable, from the
        shape: fetch_body tags came with the walk, transaction ids with 0.5.
     5. The probe's conclusions (blocking, accessible, dns_consistency, the x_ flags, the match
@@ -18,6 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shyraq_collector.facts.verdicts import OoniRefusal
+from shyraq_collector.judge.addresses import canonical, canonical_endpoint
 from shyraq_collector.judge.fields import (
     as_body,
     as_failure,
@@ -129,7 +131,7 @@ def _answered(answers: list[Mapping[str, object]]) -> Iterator[str]:
     for answer in answers:
         address = as_text(answer.get("ipv4")) or as_text(answer.get("ipv6"))
         if address:
-            yield address
+            yield canonical(address)
 
 
 def _connect(row: Mapping[str, object]) -> Connect:
@@ -137,28 +139,30 @@ def _connect(row: Mapping[str, object]) -> Connect:
     failure = as_failure(status.get("failure"))
     if failure is None and status.get("success") is False:
         failure = "unknown_failure: no success"
-    ip = as_text(row.get("ip"))
-    fetches = tag_value(row.get("tags"), "fetch_body")
+    ip = canonical(as_text(row.get("ip")))
     return Connect(
         ip=ip,
         endpoint=_endpoint(ip, row.get("port")),
         failure=failure,
         depth=_depth(row),
-        fetches_body=None if fetches is None else fetches == "true",
+        fetches_body=_fetches_body(row),
         transaction=as_number(row.get("transaction_id")),
     )
 
 
 def _endpoint(ip: str, port: object) -> str:
     host = f"[{ip}]" if ":" in ip else ip
-    return f"{host}:{as_number(port)}"
+    written = as_number(port)
+    return f"{host}:{as_text(port) if written is None else written}"
 
 
 def _handshake(row: Mapping[str, object]) -> Handshake:
     return Handshake(
-        endpoint=as_text(row.get("address")),
+        endpoint=canonical_endpoint(as_text(row.get("address"))),
         server_name=ascii_host(as_text(row.get("server_name"))),
         failure=as_failure(row.get("failure")),
+        depth=_depth(row),
+        fetches_body=_fetches_body(row),
         transaction=as_number(row.get("transaction_id")),
     )
 
@@ -168,7 +172,7 @@ def _request(row: Mapping[str, object]) -> Request:
     body = as_body(response.get("body")) or b""
     return Request(
         url=as_text(as_object(row.get("request")).get("url")),
-        endpoint=as_text(row.get("address")),
+        endpoint=canonical_endpoint(as_text(row.get("address"))),
         failure=as_failure(row.get("failure")),
         page=Page(
             status=as_number(response.get("code")) or 0,
@@ -177,6 +181,8 @@ def _request(row: Mapping[str, object]) -> Request:
             headers=_header_names(response),
             truncated=response.get("body_is_truncated") is True,
         ),
+        depth=_depth(row),
+        fetches_body=_fetches_body(row),
         transaction=as_number(row.get("transaction_id")),
     )
 
@@ -206,10 +212,18 @@ def _control(keys: Mapping[str, object]) -> Control | None:
     connects = as_object(control.get("tcp_connect"))
     handshakes = as_object(control.get("tls_handshake"))
     return Control(
+        has_dns=bool(dns),
         dns_failure=as_failure(dns.get("failure")),
-        dns_addresses=frozenset(texts(dns.get("addrs"))),
-        connects={key: as_failure(as_object(row).get("failure")) for key, row in connects.items()},
-        handshakes={key: _control_handshake(as_object(row)) for key, row in handshakes.items()},
+        dns_addresses=frozenset(map(canonical, texts(dns.get("addrs")))),
+        connects={
+            canonical_endpoint(key): _status_failure(as_object(row))
+            for key, row in connects.items()
+        },
+        handshakes={
+            canonical_endpoint(key): _control_handshake(as_object(row))
+            for key, row in handshakes.items()
+        },
+        has_page=bool(http),
         http_failure=as_failure(http.get("failure")),
         page=Page(
             status=as_number(http.get("status_code")) or 0,
@@ -222,7 +236,15 @@ def _control(keys: Mapping[str, object]) -> Control | None:
 
 
 def _control_handshake(row: Mapping[str, object]) -> tuple[str, str | None]:
-    return ascii_host(as_text(row.get("server_name"))), as_failure(row.get("failure"))
+    return ascii_host(as_text(row.get("server_name"))), _status_failure(row)
+
+
+def _status_failure(row: Mapping[str, object]) -> str | None:
+    """The control's failure of a connect or handshake; a status of false alone is one too."""
+    failure = as_failure(row.get("failure"))
+    if failure is None and row.get("status") is False:
+        return "unknown_failure: no success"
+    return failure
 
 
 def _networks(keys: Mapping[str, object]) -> dict[str, frozenset[int]]:
@@ -232,8 +254,14 @@ def _networks(keys: Mapping[str, object]) -> dict[str, frozenset[int]]:
             for address in _answered([answer]):
                 found.setdefault(address, set()).add(as_number(answer.get("asn")) or 0)
     for address, row in as_object(as_object(keys.get("control")).get("ip_info")).items():
-        found.setdefault(address, set()).add(as_number(as_object(row).get("asn")) or 0)
+        numbers = found.setdefault(canonical(address), set())
+        numbers.add(as_number(as_object(row).get("asn")) or 0)
     return {address: frozenset(numbers - {0}) for address, numbers in found.items()}
+
+
+def _fetches_body(row: Mapping[str, object]) -> bool | None:
+    written = tag_value(row.get("tags"), "fetch_body")
+    return None if written is None else written == "true"
 
 
 def _depth(row: Mapping[str, object]) -> int | None:

@@ -4,13 +4,17 @@
     2. Without a control nothing else can be said.
     3. A name that exists for nobody: OONI's 0.4 calls that accessible.
     4. A name that exists only for the control is blocked by DNS.
-    5. No connect worked: the address is blocked if DNS agrees, else DNS lied.
+    5. No connect worked: the address is blocked if DNS agrees, else DNS lied. Where the control
+       could not connect either, the host is down; 0.4 itself wrote tcp_ip there, ts-017 says
+       that no blocking is occurring.
     6. A failed request, when the control's worked, is http-failure, with exceptions.
     7. A page in the clear is compared with the control's; a difference is laid on DNS if the
        addresses disagree, else it is http-diff.
 
 The consistency of DNS (ts-017): consistent for address URLs, for a name that neither side can
-find, and when the answers share an address or a network; else inconsistent.
+find, and when the answers share an address or a network; else inconsistent. Where either side
+recorded nothing of a lookup, the addresses that were connected to speak for it, and with none of
+those nothing is inconsistent.
 """
 
 from collections.abc import Callable
@@ -19,10 +23,11 @@ from typing import Final
 
 from shyraq_collector.judge.addresses import agree, is_address
 from shyraq_collector.judge.engine import Rule, first_match
-from shyraq_collector.judge.ooni.evidence import Control, Evidence
+from shyraq_collector.judge.ooni.evidence import Control, Evidence, Known, control_page
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,
     DNS,
+    DOWN,
     HTTP_DIFF,
     HTTP_FAILURE,
     TCP_IP,
@@ -70,7 +75,9 @@ class Flat:
     consistent: bool
     connects: int
     connected: int
-    control_page_failed: bool
+    control_connected: Known
+    """What the control says of the addresses that the probe tried: worked if any did."""
+    control_page: Known
     requests: int
     request_failure: str | None
     """Of the last request."""
@@ -89,6 +96,12 @@ def _never_connected(facts: Flat) -> bool:
 def _readable_failure(facts: Flat) -> bool:
     failure = facts.request_failure
     return failure is not None and (failure in CONNECTION_FAILURES or failure in NO_SUCH_NAME)
+
+
+def _control_reached_it(facts: Flat) -> bool:
+    if facts.control_connected == "absent":
+        return facts.control_page == "worked"
+    return facts.control_connected == "worked"
 
 
 def _consistent(facts: Flat) -> bool:
@@ -125,22 +138,34 @@ RULES: Final[tuple[Rule[Flat, Outcome], ...]] = (
         reason="The probe's resolver denies a name that the control can find.",
     ),
     Rule(
+        id="ooni.v04.no-connect-for-both",
+        when=_and(_never_connected, _consistent, lambda f: f.control_connected == "failed"),
+        concludes=DOWN,
+        reason="None of the addresses could be connected to, by the probe or by the control.",
+    ),
+    Rule(
         id="ooni.v04.no-connect",
-        when=_and(_never_connected, _consistent),
+        when=_and(_never_connected, _consistent, _control_reached_it),
         concludes=TCP_IP,
         reason="The addresses are the right ones and none of them could be connected to.",
     ),
     Rule(
         id="ooni.v04.no-connect-wrong-address",
-        when=_never_connected,
+        when=_and(_never_connected, _inconsistent),
         concludes=DNS,
         reason="None of the addresses could be connected to, and they are not the control's.",
     ),
     Rule(
         id="ooni.v04.control-page-failed",
-        when=lambda facts: facts.control_page_failed,
+        when=lambda facts: facts.control_page == "failed",
         concludes=UNKNOWN,
         reason="The control could not fetch the page either, so there is nothing to compare.",
+    ),
+    Rule(
+        id="ooni.v04.no-control-page",
+        when=lambda facts: facts.control_page == "absent",
+        concludes=UNKNOWN,
+        reason="The control says nothing of the page, so there is nothing to compare.",
     ),
     Rule(
         id="ooni.v04.no-request",
@@ -215,7 +240,8 @@ def flat_facts(evidence: Evidence) -> Flat:
         consistent=control is not None and dns_consistent(evidence, control, failure),
         connects=len(evidence.connects),
         connected=sum(connect.failure is None for connect in evidence.connects),
-        control_page_failed=control is not None and control.http_failure is not None,
+        control_connected=_control_connected(evidence),
+        control_page=control_page(control),
         requests=len(evidence.requests),
         request_failure=None if last is None else last.failure,
         expected_page=last is not None
@@ -239,7 +265,19 @@ def dns_consistent(evidence: Evidence, control: Control, failure: str | None) ->
             failure in NO_SUCH_NAME or failure == ANDROID_NO_NAME
         )
     probe = [address for query in evidence.queries for address in query.addresses]
+    if not evidence.queries:
+        probe = [connect.ip for connect in evidence.connects]
+    if not control.has_dns or not (probe or evidence.queries):
+        return True
     return agree(probe, control.dns_addresses, evidence.networks)
+
+
+def _control_connected(evidence: Evidence) -> Known:
+    theirs = {} if evidence.control is None else evidence.control.connects
+    tried = [connect.endpoint for connect in evidence.connects]
+    if any(endpoint in theirs and theirs[endpoint] is None for endpoint in tried):
+        return "worked"
+    return "failed" if tried and all(endpoint in theirs for endpoint in tried) else "absent"
 
 
 def _lookup_failure(evidence: Evidence) -> str | None:

@@ -13,7 +13,13 @@ from typing import Final
 
 from shyraq_collector.judge.addresses import is_address, is_bogon, is_ipv6, strangers
 from shyraq_collector.judge.engine import Rule, first_match
-from shyraq_collector.judge.ooni.evidence import Connect, Control, Evidence, Query
+from shyraq_collector.judge.ooni.evidence import (
+    Connect,
+    Control,
+    Evidence,
+    Query,
+    control_page,
+)
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,
     DNS,
@@ -149,7 +155,7 @@ def raise_flags(evidence: Evidence) -> Flags:
     """The flags of every layer, from the evidence."""
     control = evidence.control
     last = evidence.requests[0] if evidence.requests else None
-    compared = control is not None and control.http_failure is None and last is not None
+    compared = control_page(control) == "worked" and last is not None
     answered = compared and last is not None and last.failure is None
     secure = last is not None and last.url.lower().startswith("https://")
     same = (
@@ -158,7 +164,7 @@ def raise_flags(evidence: Evidence) -> Flags:
         and (secure or same_page(last.page, control.page, "cautious"))
     )
     return Flags(
-        bogon=any(is_bogon(a) for query in evidence.queries for a in query.addresses),
+        bogon=_bogon(evidence),
         lookup_failed=control is not None and _lookup_failed(evidence, control),
         wrong_address=control is not None and _wrong_address(evidence, control),
         connect_failed=control is not None
@@ -173,6 +179,12 @@ def raise_flags(evidence: Evidence) -> Flags:
         no_handshake_for_both=control is not None and _no_handshake_for_both(evidence, control),
         all_secure=_all_secure(evidence),
     )
+
+
+def _bogon(evidence: Evidence) -> bool:
+    theirs = frozenset() if evidence.control is None else evidence.control.dns_addresses
+    found = (address for query in evidence.queries for address in query.addresses)
+    return any(is_bogon(address) and address not in theirs for address in found)
 
 
 def _lookup_failed(evidence: Evidence, control: Control) -> bool:

@@ -4,6 +4,10 @@ For each observation in the order of `walks`, the table below is asked; the firs
 recognises an observation ends the walk. Then DNS has the last word: if the system's lookups
 of the first URL disagree with the control's, every conclusion but "accessible" becomes dns.
 If no rule recognises anything, nothing is concluded.
+
+Where the control has no page these rules depart from OONI's probe, which then writes "accessible"
+for a failed lookup, "http-diff" for a page, and "http-failure" for what failed in a redirect:
+ts-017 gives null to what could not be compared.
 """
 
 from collections.abc import Callable
@@ -11,7 +15,7 @@ from typing import Final
 
 from shyraq_collector.judge.addresses import only_loopback
 from shyraq_collector.judge.engine import Rule, walk
-from shyraq_collector.judge.ooni.evidence import Evidence
+from shyraq_collector.judge.ooni.evidence import Evidence, Known
 from shyraq_collector.judge.ooni.outcome import (
     ACCESSIBLE,
     DNS,
@@ -44,6 +48,11 @@ def _loopback_for_us(seen: Seen) -> bool:
     )
 
 
+def _fails_for_control(same: Known, seen: Seen) -> bool:
+    """Whether the same thing failed for the control or, where it did not try it, its page did."""
+    return same == "failed" or (same == "absent" and seen.control_http == "failed")
+
+
 def _always(_: Seen) -> bool:
     return True
 
@@ -57,9 +66,9 @@ RULES: Final[tuple[Rule[Seen, Outcome], ...]] = (
     ),
     Rule(
         id="ooni.v05.page-without-control",
-        when=_final(lambda seen: seen.control_http == "absent"),
+        when=_final(lambda seen: seen.control_http != "worked"),
         concludes=UNKNOWN,
-        reason="The page came in the clear and there is no control to compare it with.",
+        reason="The page came in the clear and there is no page of the control to compare it with.",
     ),
     Rule(
         id="ooni.v05.same-page",
@@ -99,7 +108,7 @@ RULES: Final[tuple[Rule[Seen, Outcome], ...]] = (
     ),
     Rule(
         id="ooni.v05.handshake-failed-for-both",
-        when=_failed("tls", lambda seen: seen.control_tls == "failed"),
+        when=_failed("tls", lambda s: _fails_for_control(s.control_tls, s)),
         concludes=DOWN,
         reason="The TLS handshake failed for the probe and for the control.",
     ),
@@ -117,13 +126,13 @@ RULES: Final[tuple[Rule[Seen, Outcome], ...]] = (
     ),
     Rule(
         id="ooni.v05.redirect-connect-failed",
-        when=_failed("tcp", lambda seen: seen.control_tcp == "absent"),
+        when=_failed("tcp", lambda s: s.control_tcp == "absent" and s.control_http == "worked"),
         concludes=HTTP_FAILURE,
         reason="A connection failed that the control did not try, in a chain it completed.",
     ),
     Rule(
         id="ooni.v05.connect-failed-for-both",
-        when=_failed("tcp", lambda seen: seen.control_tcp == "failed"),
+        when=_failed("tcp", lambda s: _fails_for_control(s.control_tcp, s)),
         concludes=DOWN,
         reason="The connection failed for the probe and for the control.",
     ),
@@ -136,18 +145,18 @@ RULES: Final[tuple[Rule[Seen, Outcome], ...]] = (
     Rule(
         id="ooni.v05.lookup-failed-without-control",
         when=_failed("dns", lambda s: s.control_dns == "absent" and s.control_http == "absent"),
-        concludes=ACCESSIBLE,
-        reason="The lookup failed and there is no control; OONI's probe writes accessible here.",
+        concludes=UNKNOWN,
+        reason="The lookup failed and there is no control to compare with.",
     ),
     Rule(
         id="ooni.v05.redirect-lookup-failed",
-        when=_failed("dns", lambda seen: seen.control_dns == "absent"),
+        when=_failed("dns", lambda s: s.control_dns == "absent" and s.control_http == "worked"),
         concludes=DNS,
         reason="The name of a redirect could not be found, in a chain the control completed.",
     ),
     Rule(
         id="ooni.v05.lookup-failed-for-both",
-        when=_failed("dns", lambda seen: seen.control_dns == "failed"),
+        when=_failed("dns", lambda s: _fails_for_control(s.control_dns, s)),
         concludes=DOWN,
         reason="The name could be found neither by the probe nor by the control.",
     ),

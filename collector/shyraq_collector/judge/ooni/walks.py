@@ -4,35 +4,34 @@
    and connections to its addresses (or to the address in the URL) that were meant to
    fetch the page. Addresses learnt from other resolvers or from the control do not.
 2. A connection, its handshake and its request are one observation, named after the last
-   thing tried: it can fail only once. They share a transaction id, or else an endpoint.
+   thing tried: it can fail only once. `chains` puts them together.
 3. Order: last redirect first; then HTTP, TLS, TCP, DNS; then successes before failures.
 4. The control knows DNS, TCP and TLS of the first URL only, and one HTTP answer that
    stands for the end of the whole chain.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from shyraq_collector.judge.addresses import agree
+from shyraq_collector.judge.ooni.chains import Chain, chains
 from shyraq_collector.judge.ooni.evidence import (
-    Connect,
     Control,
     Evidence,
-    Handshake,
+    Known,
     Query,
-    Request,
+    control_page,
+    known,
 )
 from shyraq_collector.judge.pages import same_page
 
 Last = Literal["http", "tls", "tcp", "dns"]
 """The last thing tried in an observation."""
 
-Known = Literal["absent", "worked", "failed"]
-"""What the control says of the same thing; absent: it did not try it."""
-
 _ORDER: Final[tuple[Last, ...]] = ("http", "tls", "tcp", "dns")
-_SYSTEM_RESOLVERS: Final = frozenset({"getaddrinfo", "golang_net_resolver", "system"})
+_SYSTEM_RESOLVERS: Final = frozenset({"getaddrinfo", "golang_net_resolver", "system", ""})
+"""Names of the system's resolver; a lookup that names none is taken for its own."""
+
 _FINAL_CLASSES: Final = frozenset({2, 4, 5})
 
 
@@ -63,8 +62,9 @@ class Seen:
 def walk_order(evidence: Evidence) -> list[Seen]:
     """All observations that count, in the order of the walk."""
     queries = [query for query in evidence.queries if query.engine in _SYSTEM_RESOLVERS]
-    seen = [_lookup(query, evidence) for query in queries]
-    seen.extend(_connections(evidence, queries))
+    found = chains(evidence, queries)
+    seen = [_lookup(query, evidence) for query in [*queries, *found.lookups]]
+    seen.extend(_connection(evidence, chain) for chain in found.chains)
     return sorted(
         seen, key=lambda s: (-s.depth, _ORDER.index(s.last), s.failure or "", -s.transaction)
     )
@@ -79,7 +79,7 @@ def dns_consistency(evidence: Evidence) -> bool | None:
         for query in evidence.queries
         if query.engine in _SYSTEM_RESOLVERS and (query.depth == 0 or untagged)
     ]
-    if control is None:
+    if control is None or not control.has_dns:
         return None
     same_name = [query for query in first if query.hostname == evidence.domain]
     verdicts = [_agreement(query, control, evidence) for query in same_name]
@@ -109,8 +109,9 @@ def _no_such_family(query: Query) -> bool:
 
 def _lookup(query: Query, evidence: Evidence) -> Seen:
     control = evidence.control
-    same_name = query.hostname == evidence.domain
-    resolved = control is not None and same_name and control.dns_failure is None
+    resolved = control is not None and control.has_dns and query.hostname == evidence.domain
+    failure = None if control is None else control.dns_failure
+    addresses = None if control is None or failure is not None else control.dns_addresses
     return Seen(
         last="dns",
         depth=-1 if query.depth is None else query.depth,
@@ -119,88 +120,61 @@ def _lookup(query: Query, evidence: Evidence) -> Seen:
         final=False,
         over_tls=False,
         other_page=False,
-        control_http=_control_http(control),
+        control_http=control_page(control),
         control_tls="absent",
         control_tcp="absent",
-        control_dns="absent" if control is None or not same_name else _known(control.dns_failure),
+        control_dns=known(failure) if resolved else "absent",
         probe_addresses=frozenset(query.addresses),
-        control_addresses=control.dns_addresses if control is not None and resolved else None,
+        control_addresses=addresses if resolved else None,
     )
 
 
-def _connections(evidence: Evidence, queries: list[Query]) -> Iterator[Seen]:
-    system = {address for query in queries for address in query.addresses}
-    elsewhere = {address for query in evidence.queries for address in query.addresses} - system
-    if evidence.control is not None:
-        elsewhere |= evidence.control.dns_addresses - system
-    tagged = any(connect.fetches_body is not None for connect in evidence.connects)
-    handshakes = {_key(row.transaction, row.endpoint): row for row in evidence.handshakes}
-    round_trips = {_key(row.transaction, row.endpoint): row for row in reversed(evidence.requests)}
-    for connect in evidence.connects:
-        if connect.ip in elsewhere or (tagged and not connect.fetches_body):
-            continue
-        key = _key(connect.transaction, connect.endpoint)
-        yield _connection(evidence, connect, handshakes.get(key), round_trips.get(key))
-
-
-def _key(transaction: int | None, endpoint: str) -> int | str:
-    return transaction or endpoint
-
-
-def _connection(
-    evidence: Evidence,
-    connect: Connect,
-    handshake: Handshake | None,
-    request: Request | None,
-) -> Seen:
-    last, failure = _end(connect, handshake, request)
-    control = evidence.control
+def _connection(evidence: Evidence, chain: Chain) -> Seen:
+    last, failure = _end(chain)
+    control, request = evidence.control, chain.request
     responded = request is not None and request.failure is None
     return Seen(
         last=last,
-        depth=-1 if connect.depth is None else connect.depth,
-        transaction=connect.transaction or 0,
+        depth=-1 if chain.depth is None else chain.depth,
+        transaction=chain.transaction or 0,
         failure=failure,
         final=responded and request is not None and request.page.status // 100 in _FINAL_CLASSES,
-        over_tls=handshake is not None and handshake.failure is None,
+        over_tls=_over_tls(chain),
         other_page=responded
         and request is not None
         and not (control is not None and same_page(request.page, control.page, "walk")),
-        control_http=_control_http(control),
-        control_tls=_control_tls(control, connect, handshake),
-        control_tcp=_control_tcp(control, connect),
+        control_http=control_page(control),
+        control_tls=_control_tls(control, chain),
+        control_tcp=_control_tcp(control, chain),
         control_dns="absent",
         probe_addresses=frozenset(),
         control_addresses=None,
     )
 
 
-def _end(
-    connect: Connect, handshake: Handshake | None, request: Request | None
-) -> tuple[Last, str | None]:
-    if request is not None:
-        return "http", request.failure
-    if handshake is not None:
-        return "tls", handshake.failure
-    return "tcp", connect.failure
+def _end(chain: Chain) -> tuple[Last, str | None]:
+    if chain.request is not None:
+        return "http", chain.request.failure
+    if chain.handshake is not None:
+        return "tls", chain.handshake.failure
+    return "tcp", None if chain.connect is None else chain.connect.failure
 
 
-def _known(failure: str | None) -> Known:
-    return "worked" if failure is None else "failed"
+def _over_tls(chain: Chain) -> bool:
+    """Whether TLS was verified; a response to an https URL tells that its handshake worked."""
+    if chain.handshake is not None:
+        return chain.handshake.failure is None
+    return chain.request is not None and chain.request.url.lower().startswith("https:")
 
 
-def _control_http(control: Control | None) -> Known:
-    return "absent" if control is None else _known(control.http_failure)
-
-
-def _control_tcp(control: Control | None, connect: Connect) -> Known:
-    if control is None or connect.endpoint not in control.connects:
+def _control_tcp(control: Control | None, chain: Chain) -> Known:
+    if control is None or chain.connect is None or chain.endpoint not in control.connects:
         return "absent"
-    return _known(control.connects[connect.endpoint])
+    return known(control.connects[chain.endpoint])
 
 
-def _control_tls(control: Control | None, connect: Connect, handshake: Handshake | None) -> Known:
-    if control is None or handshake is None:
+def _control_tls(control: Control | None, chain: Chain) -> Known:
+    if control is None or chain.handshake is None:
         return "absent"
-    name, failure = control.handshakes.get(connect.endpoint, (None, None))
-    return _known(failure) if name is not None and name == handshake.server_name else "absent"
+    name, failure = control.handshakes.get(chain.endpoint, (None, None))
+    return known(failure) if name is not None and name == chain.handshake.server_name else "absent"
