@@ -86,7 +86,11 @@ def _observed(draw: st.DrawFn) -> Measurement:
             name = {"server_name": host, "failure": draw(FAILURES)}
             handshakes.append({"address": endpoint} | name | ids(number))
     reply = {"code": draw(st.sampled_from([200, 403, 500])), "body": "x" * draw(st.integers(0, 99))}
-    request = {"request": {"url": f"{scheme}://{host}/"}, "response": reply, "failure": draw(FAILURES)}
+    request = {
+        "request": {"url": f"{scheme}://{host}/"},
+        "response": reply,
+        "failure": draw(FAILURES),
+    }
     return {
         "test_name": "web_connectivity",
         "test_version": draw(VERSIONS),
