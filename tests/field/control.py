@@ -18,6 +18,10 @@ HEARTBEAT_S: Final = 10
 """The shortest that is allowed: nobody here waits for a minute."""
 
 COLLECTOR: Final = "server"
+RESPONDER_NAME: Final = "r.example.org"
+RESPONDER_ARMS: Final = ("10.77.0.13", "10.77.0.14", "10.77.0.15")
+"""Of the neutral, the target and the rate arm."""
+
 _GATEWAY: Final = {"tier": "gateway", "host": CONTROL_ADDRESS, "port": 0, "proof": "ping"}
 """The one rung here that the agent's address policy lets it reach."""
 
@@ -70,7 +74,9 @@ class Control:
         """Where the playbook of that name puts what it brings home."""
         return self.folder / "backups"
 
-    def write_inventory(self, server: Machine, nodes: Sequence[Machine]) -> Path:
+    def write_inventory(
+        self, server: Machine, nodes: Sequence[Machine], responder: Machine | None = None
+    ) -> Path:
         """The inventory an operator writes by hand before anything exists."""
         hosts = {
             each.name: {
@@ -88,6 +94,7 @@ class Control:
                 "children": {
                     "collector": {"hosts": {server.name: {"ansible_host": server.address}}},
                     "nodes": {"hosts": hosts},
+                    "responder": {"hosts": _responders(responder)},
                 },
             }
         }
@@ -189,3 +196,19 @@ class Control:
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
         )
+
+
+def _responders(responder: Machine | None) -> dict[str, dict[str, str]]:
+    """The responder with its three addresses, as `cases.responder` gives them to it."""
+    if responder is None:
+        return {}
+    neutral, target, rate = RESPONDER_ARMS
+    return {
+        responder.name: {
+            "ansible_host": responder.address,
+            "responder_name": RESPONDER_NAME,
+            "responder_neutral_address": neutral,
+            "responder_target_address": target,
+            "responder_rate_address": rate,
+        }
+    }

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from field.cases import CASES, Fleet
+from field.cases import CASES
 from field.control import COLLECTOR, Control
 from field.debian import debian_root
+from field.fleet import Fleet
 from field.machines import Machine, Yard, boot_all, enter, remove_groups
 from field.releases import REPOSITORY, build_releases
 from netlab.sandbox import TESTS
@@ -74,15 +75,17 @@ def _inside(folder: Path) -> int:
         Machine(yard=yard, name=f"node-field-{number}", number=20 + number)
         for number in range(1, _NODES + 1)
     ]
-    boot_all([server, spare, *nodes])
-    _tell(f"{len(nodes) + 2} machines let us in after {time.monotonic() - began:.0f} s")
+    responder = Machine(yard=yard, name="responder-field", number=12)
+    boot_all([server, spare, responder, *nodes])
+    _tell(f"{len(nodes) + 3} machines let us in after {time.monotonic() - began:.0f} s")
     control = Control(yard=yard, releases=folder / "releases", folder=folder / "control")
     fleet = Fleet(
         server=server,
         spare=spare,
+        responder=responder,
         nodes=nodes,
         control=control,
-        inventory=control.write_inventory(server, nodes),
+        inventory=control.write_inventory(server, nodes, responder),
     )
     return _try_all(fleet)
 

@@ -54,6 +54,7 @@ def test_units_and_drop_ins_are_those_of_deploy() -> None:
     for role, file in (
         ("agent", "systemd/shyraq-agent.service"),
         ("collector", "systemd/shyraq-collector.service"),
+        ("responder", "systemd/shyraq-responder.service"),
         ("broker", "mosquitto/shyraq.conf"),
     ):
         installed = ANSIBLE / "roles" / role / "files" / Path(file).name
