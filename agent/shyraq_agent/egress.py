@@ -12,11 +12,13 @@ The rules, first match wins:
    demo and of the tests give any; no configuration or environment variable reaches them.
 3. An IPv4 address inside a prefix of the deny table is refused; every other one is public.
 4. 64:ff9b::/96 (the well-known NAT64 prefix) is judged as the IPv4 address inside it.
-5. An IPv6 address inside a prefix of the deny table, or outside 2000::/3, is refused.
+5. An IPv6 address inside a prefix of the deny table, or outside 2000::/3, or with an ISATAP
+   interface identifier (RFC 5214, an IPv4 address at its end) is refused.
 
 `ipaddress.is_global` is not used: it is true for multicast and for 6to4 and NAT64 forms of
 private addresses. The host's gateway is allowed only where the caller asks for the gateway by
-name (`check_gateway`), never as a target.
+name (`check_gateway`), never as a target. Names that can only be of the home (`is_home_name`)
+are not even looked up: the question itself may be called out into its network, as multicast DNS is.
 """
 
 from collections.abc import Iterable
@@ -43,6 +45,16 @@ class Refusal:
     """As it was given."""
     reason: str
     """A few words for people: the class of the address."""
+
+
+def is_home_name(host: str) -> bool:
+    """Whether a name belongs to a host or its network: one label, or a suffix never delegated.
+
+    Args:
+        host: In ASCII; an address is none.
+    """
+    bare = host.rstrip(".").lower()
+    return ":" not in bare and ("." not in bare or bare.endswith(_HOME_SUFFIXES))
 
 
 class AddressPolicy:
@@ -103,6 +115,8 @@ def _why_not_public(address: Address) -> str | None:
             return reason
     if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
         return "outside IPv6 global unicast"
+    if isinstance(address, IPv6Address) and int(address) >> 32 & 0xFDFF_FFFF == _ISATAP:
+        return "ISATAP"
     return None
 
 
@@ -110,8 +124,14 @@ def _holds(prefix: Network, address: Address) -> bool:
     return prefix.version == address.version and address in prefix
 
 
+_HOME_SUFFIXES: Final = (".local", ".localhost", ".home.arpa", ".internal", ".onion")
+"""RFC 6762, 6761, 8375, 7686, and the one that ICANN has set aside."""
+
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address; a mobile network without IPv4 needs it."""
+
+_ISATAP: Final = 0x0000_5EFE
+"""RFC 5214: before the IPv4 address, with or without the bit for a global one."""
 
 _IPV6_UNICAST: Final = IPv6Network("2000::/3")
 """All that IANA has opened for global unicast."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shyraq_agent.egress import AddressPolicy
+from shyraq_agent.egress import AddressPolicy, is_home_name
 from support.hostile_addresses import (
     DOCUMENTATION_ADDRESSES,
     FORBIDDEN_ADDRESSES,
@@ -94,3 +94,33 @@ def test_a_policy_is_not_built_from_what_is_no_prefix() -> None:
         AddressPolicy(admitted=["everything"])
     with pytest.raises(ValueError, match="does not appear"):
         AddressPolicy(gateways=["router"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "router",
+        "2130706433",
+        "0x7f000001",
+        "nas.local",
+        "NAS.Local.",
+        "a.localhost",
+        "b.home.arpa",
+        "c.internal",
+        "duckduckgo.onion",
+        "",
+        ".",
+    ],
+)
+def test_a_name_that_can_only_be_of_the_home_is_told(host: str) -> None:
+    """One label, or below a suffix that the public DNS never has."""
+    assert is_home_name(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["orda.kz", "xn--80ao21a.kz", "local.example.org", "8.8.8.8", "2606:4700::1111", "a.b."]
+)
+def test_public_names_and_addresses_are_not_of_the_home(host: str) -> None:
+    """What the public DNS may have is looked up; addresses are the policy's matter."""
+    assert not is_home_name(host)

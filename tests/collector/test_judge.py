@@ -584,16 +584,26 @@ def test_names_and_endpoints_are_judged_at_their_own_layer() -> None:
     assert _last(_Story().repeated(endpoint, endpoint))[3] == "ok.secure"
 
 
+NAME = "courier.example.org"
+
+
+def _told(*answers: str, failure: str | None = None, resolver: str = "silent") -> Step:
+    """What an address that runs no resolver answered."""
+    reply: Json = {"id_matches": True, "answers": answers, "rcode": "NXDOMAIN" if failure else ""}
+    more: dict[str, Json] = {"resolver": resolver, "engine": "udp", "query": "A"}
+    return lookup(*answers, failure=failure, datagrams=[reply], **more)
+
+
+QUIET = lookup(resolver="silent", failure="generic_timeout_error", datagrams=[])
+RESOLVED = web([lookup(RIGHT), QUIET], NAME, "dns")
+
+
 def test_an_answer_from_no_resolver_is_injected() -> None:
-    """Whoever answers for an address that runs no resolver sits on the way."""
-    reply: Json = {"id_matches": True, "answers": [WRONG], "rcode": "NOERROR"}
-    silent = lookup(WRONG, resolver="silent", engine="udp", query="A", datagrams=[reply])
-    quiet = lookup(resolver="silent", failure="generic_timeout_error", datagrams=[])
-    name = "courier.example.org"
-    fine = web([lookup(RIGHT), quiet], name, "dns")
-    said = _Story().repeated(web([lookup(RIGHT), silent], name, "dns"), fine)
+    """Whoever answers for an address that runs no resolver, and falsely, sits on the way."""
+    said = _Story().repeated(web([lookup(RIGHT), _told(WRONG)], NAME, "dns"), RESOLVED)
     assert said[0].rule == "dns.injected-once"
     assert _last(said) == ("blocked", "dns", None, "dns.injected")
+    reply: Json = {"id_matches": True, "answers": [WRONG], "rcode": "NOERROR"}
     twice = lookup(
         WRONG,
         resolver="foreign",
@@ -601,9 +611,59 @@ def test_an_answer_from_no_resolver_is_injected() -> None:
         query="A",
         datagrams=[reply, {"id_matches": True, "answers": [RIGHT]}],
     )
-    said = _Story().repeated(web([lookup(RIGHT), twice], name, "dns"), fine)
+    said = _Story().repeated(web([lookup(RIGHT), twice], NAME, "dns"), RESOLVED)
     assert _last(said)[3] == "dns.injected"
-    assert _last(_Story().repeated(fine, fine))[3] == "ok.answered"
+    denied = web(
+        [lookup(failure="dns_nxdomain_error"), _told(failure="dns_nxdomain_error")], NAME, "dns"
+    )
+    assert _last(_Story().repeated(denied, RESOLVED))[3] == "dns.injected"
+    assert _last(_Story().repeated(RESOLVED, RESOLVED))[3] == "ok.answered"
+
+
+@pytest.mark.parametrize("resolver", ["silent", "foreign"])
+def test_a_router_that_answers_truly_for_everybody_injects_nothing(resolver: str) -> None:
+    """Many homes and networks keep port 53 to themselves, and tell the truth."""
+    ours = web([lookup(RIGHT), _told(RIGHT, resolver=resolver)], NAME, "dns")
+    assert _last(_Story().repeated(ours, RESOLVED))[3] == "ok.answered"
+    neighbour = web([lookup(RIGHT), _told(OTHER)], NAME, "dns")
+    assert _last(_Story().repeated(neighbour, RESOLVED))[3] == "ok.answered"
+
+
+@pytest.mark.parametrize(
+    "failure", ["dns_refused_error", "dns_servfail_error", "dns_nxdomain_error"]
+)
+def test_a_router_that_lets_nobody_ask_elsewhere_injects_nothing(failure: str) -> None:
+    """It refuses what does not go to itself; the host's own resolver finds the name."""
+    ours = web([lookup(RIGHT), _told(failure=failure)], NAME, "dns")
+    assert _last(_Story().repeated(ours, RESOLVED))[3] == "ok.answered"
+
+
+def test_injected_answers_are_compared_only_with_steady_ones() -> None:
+    """A name may have others everywhere, and so here; and without a control nothing is said."""
+    ours = web([lookup(WRONG), _told(WRONG)], NAME, "dns")
+    story = _Story()
+    for _ in range(4):
+        story.minute((CONTROL, RESOLVED), (CONTROL_2, web([lookup("198.18.7.7")], NAME, "dns")))
+        story.minute((_place(), ours))
+    for _ in range(7):
+        story.minute()
+    assert {verdict.state for verdict in story.verdicts} == {"unknown"}
+    assert story.verdicts[1].rule == "dns.injected-unclear"
+    alone = _Story().repeated(ours, RESOLVED, controls=(CONTROL,))
+    assert _last(alone)[3] == "dns.injected-unclear"
+    assert _last(_Story().repeated(ours, None))[3] == "dns.injected-no-control"
+
+
+def test_an_injected_answer_on_a_line_in_doubt_accuses_nobody() -> None:
+    """A router without an uplink answers everything; so does a filter at home."""
+    lost = web([lookup(failure="dns_nxdomain_error"), _told(failure="dns_nxdomain_error")], NAME)
+    lost = replace(lost, probe="dns")
+    neutral = web([lookup(failure="dns_nxdomain_error")], NEUTRAL)
+    said = _Story().repeated(lost, RESOLVED, beside=[(_place(), neutral)])
+    assert _last(said)[3] == "own.line"
+    zero = "0.0.0.0"  # noqa: S104  # an answer, nothing is bound to it
+    home = web([lookup(zero, failure="dns_bogon_error"), _told(zero)], NAME, "dns")
+    assert _last(_Story().repeated(home, RESOLVED))[0] == "unknown"
 
 
 def _slow_story(

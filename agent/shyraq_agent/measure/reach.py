@@ -8,6 +8,7 @@
 
 An address that the policy refuses gets a step `connect` with `egress_forbidden`, and a name
 whose every address is refused fails its lookup with `dns_bogon_error`: no packet goes there.
+A name that can only be of the home is not looked up: its `lookup` has `egress_forbidden`.
 The DER of the first chain that does not verify is kept, up to 8 KiB: it is the evidence.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from shyraq_agent.egress import is_home_name
 from shyraq_agent.measure.certificates import describe, served_chain
 from shyraq_agent.measure.classify import StepFailed
 from shyraq_agent.measure.connect import RECEIVE_BUFFER_BYTES, Stream, connect
@@ -92,6 +94,9 @@ async def ask_system(
         return _no_bogon(await look_up_by_system(host, resolver, notes), edges)
 
     facts = {"hostname": host, "engine": "system", "query": "ANY", **about}
+    if is_home_name(host):
+        record.refuse("lookup", "egress_forbidden", facts)
+        return ()
     limit_ms = edges.limits.lookup_ms
     return await record.attempt("lookup", action, limit_ms=limit_ms, about=facts) or ()
 
@@ -115,7 +120,7 @@ async def ask_server(
         "resolver": resolver.role,
         **about,
     }
-    if edges.policy.check_gateway(resolver.address) is not None:
+    if is_home_name(host) or edges.policy.check_gateway(resolver.address) is not None:
         record.refuse("lookup", "egress_forbidden", facts)
         return ()
     if edges.policy.check(resolver.address) is None:

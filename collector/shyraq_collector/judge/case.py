@@ -43,21 +43,29 @@ class Case:
     """Its lookup gave only addresses that no public name can have."""
     portal: bool
     """A response leads to an address of the local network."""
-    elsewhere: Word
-    """Where they did not get through at this address: their word on all others."""
+    elsewhere: Answer
+    """Where they did not get through at this address: what they say of all others."""
     given: bool
     """A control was given this address by its own resolver; else only an ask led there."""
     strange_address: bool
     """Its address lies near none that the controls were given or where the target was met."""
     injected: bool
     """Something answered in place of a resolver that does not exist, or twice with two words."""
+    false_answer: bool | None
+    """What it answered is not the truth; None: not injected, or it cannot be told."""
     lasting: bool = False
     """Its transfers were slowed down when they were last compared on this line."""
 
     @property
     def works_elsewhere(self) -> bool:
         """Whether the controls did not get through at this address, but at others."""
-        return self.elsewhere == "worked"
+        return self.elsewhere.word == "worked"
+
+    @property
+    def witnesses(self) -> Answer:
+        """Whom a verdict leans on: controls at this address, or else those at others."""
+        is_untried = self.answer.word == "untried" and self.works_elsewhere
+        return self.elsewhere if is_untried else self.answer
 
     @property
     def control(self) -> Word:

@@ -29,6 +29,17 @@ def status(case: Case) -> int:
     return case.seen.page.status if case.seen.page is not None else 0
 
 
+def lied(case: Case) -> bool:
+    """Whether a false answer was injected, on a line that is not itself in doubt."""
+    line_fails = case.no_path or case.line_suspect
+    return case.seen.tried == "dns" and case.false_answer is True and not line_fails
+
+
+def answered_by_nobody(case: Case) -> bool:
+    """Whether addresses were injected of which nobody can say whether they are false."""
+    return case.injected and case.false_answer is None and not failed(case)
+
+
 def other_page(case: Case) -> bool:
     """Whether a page in the clear is not the control's."""
     return case.complete and not case.seen.secure and case.same_page is False
@@ -48,7 +59,7 @@ def wrong_address(case: Case) -> bool:
 def only_asked(case: Case) -> bool:
     """Controls failed at an address that none of them would try unasked, and not at all others."""
     tried = case.seen.tried in OF_ADDRESS
-    alone = not case.given and case.elsewhere != "failed"
+    alone = not case.given and case.elsewhere.word != "failed"
     return failed(case) and tried and case.control == "failed" and alone
 
 

@@ -20,10 +20,11 @@ Memory: the newest `MEMORY` outcomes of each target.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shyraq_collector.judge.addresses import are_neighbours
 from shyraq_collector.judge.pages import Page
 from shyraq_collector.judge.sightings import OF_ADDRESS, Seen, Sighting, Tried
 from shyraq_wire.topics import NodeId
@@ -88,6 +89,9 @@ class Answer:
     """The newest page among them."""
     answers: frozenset[str] = frozenset()
     """What their own resolvers gave for the name at about that time."""
+    steady: bool = False
+    """Every network among them was given about the same addresses as another: the name's answer
+    does not depend on where one asks."""
     tried: bool = False
     """Whether any of them tried the very address, or the layer where no address matters."""
     passed_after: bool = False
@@ -120,6 +124,7 @@ class Controls:
         passed = [outcome for outcome, got in tried if got]
         telling = passed or [outcome for outcome, _ in tried]
         later = question.now_ms - question.at_ms > question.cadence_ms
+        given = _given(near)
         return Answer(
             word=_word(question.at_ms, near, tried, later=later),
             nodes=tuple(sorted({outcome.node for outcome in telling})),
@@ -128,12 +133,8 @@ class Controls:
             tried=bool(tried),
             passed_after=len(passed) == len(tried)
             and any(_moment(outcome) > question.at_ms for outcome in passed),
-            answers=frozenset(
-                answer
-                for outcome in near
-                for seen in outcome.sighting.walk
-                for answer in seen.answers
-            ),
+            answers=frozenset().union(*given.values()),
+            steady=_steady(given),
         )
 
     def _within(self, question: Question) -> list[Outcome]:
@@ -185,6 +186,29 @@ def _layer_got(seen: Seen, question: Question) -> bool | None:
     if seen.tried == "dns" or _DEPTH[seen.tried] < _DEPTH[question.tried]:
         return None if seen.failure is None else False
     return _DEPTH[seen.tried] > _DEPTH[question.tried] or seen.failure is None
+
+
+def _given(near: Iterable[Outcome]) -> dict[str, frozenset[str]]:
+    """What the resolvers of each network gave."""
+    given: dict[str, frozenset[str]] = {}
+    for outcome in near:
+        answers = (answer for seen in outcome.sighting.walk for answer in seen.answers)
+        given[outcome.network] = given.get(outcome.network, frozenset()).union(answers)
+    return given
+
+
+def _steady(given: Mapping[str, frozenset[str]]) -> bool:
+    """Whether there are two networks or more, and each was given what another was given."""
+    told = {network: answers for network, answers in given.items() if answers}
+    return len(told) >= _ENOUGH and all(
+        any(
+            are_neighbours(answer, others)
+            for other, others in told.items()
+            if other != network
+            for answer in answers
+        )
+        for network, answers in told.items()
+    )
 
 
 def _newest_page(passed: list[Outcome]) -> Page | None:

@@ -184,7 +184,8 @@ class Judge:
         if end is None:
             return False
         turned_away = end.page is not None and end.page.status in REFUSALS
-        if entered.sighting.succeeded and not turned_away and (end.secure or end.tried != "http"):
+        doubted = turned_away or end.injected or (end.tried == "http" and not end.secure)
+        if entered.sighting.succeeded and not doubted:
             return False
         return self._memories.is_open(entered, end, now_ms=self._now_ms)
 
@@ -210,7 +211,7 @@ class Judge:
         found = walk(RULES, cases)
         rule, answer = NOTHING, Answer(word="absent")
         if found is not None:
-            rule, answer = found[0], found[1].answer
+            rule, answer = found[0], found[1].witnesses
         place, concluded = entered.placement, rule.concludes
         return Verdict(
             node=NodeId(place.node),

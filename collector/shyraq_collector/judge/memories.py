@@ -5,6 +5,7 @@ times and of failures in a row. All are bounded; none reads a clock.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -165,14 +166,35 @@ class Memories:
             clock_wrong=entered.clock_wrong,
             private_answer=sighting.private_answer,
             portal=sighting.portal,
-            elsewhere=self._elsewhere(entered, seen, now_ms=now_ms).word
+            elsewhere=self._elsewhere(entered, seen, now_ms=now_ms)
             if answer.word in ("failed", "untried")
-            else "absent",
+            else Answer(word="absent"),
             given=seen.address in answer.answers,
             strange_address=seen.address is not None
             and self.genuine.is_strange(sighting.target, seen.address, answer.answers),
             injected=seen.injected,
+            false_answer=self._false_answer(sighting, seen, answer),
         )
+
+    def _false_answer(self, sighting: Sighting, seen: Seen, answer: Answer) -> bool | None:
+        """Whether an injected answer is not the truth.
+
+        A router or a network that answers in everybody's place may well tell the truth; and the
+        answers for a name that has others everywhere cannot be compared, unless the true one
+        comes after.
+        """
+        if not seen.injected or answer.word != "worked" or sighting.private_answer:
+            return None
+        if seen.failure is not None:
+            return True
+        if self._any_known(sighting.target, seen.answers, answer):
+            return False
+        known_later = self._any_known(sighting.target, seen.later, answer)
+        return True if known_later or answer.steady else None
+
+    def _any_known(self, target: str, addresses: Sequence[str], answer: Answer) -> bool:
+        given = answer.answers
+        return any(not self.genuine.is_strange(target, each, given) for each in addresses)
 
     def _question(
         self, entered: Entered, *, tried: Tried, address: str | None, now_ms: int

@@ -21,9 +21,11 @@ from shyraq_collector.judge.conditions import (
     NETWORK_LOGIN,
     QUIC_TRIES,
     REFUSALS,
+    answered_by_nobody,
     blocked,
     failed,
     forged,
+    lied,
     only_asked,
     other_page,
     status,
@@ -40,16 +42,34 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="dns.injected",
-        when=lambda case: case.injected and case.seen.tried == "dns" and case.repeated,
+        when=lambda case: lied(case) and case.repeated,
         concludes=Conclusion("blocked", layer="dns"),
-        reason="An answer came from where no resolver runs: it was injected on the way.",
+        reason="A false answer came from where no resolver runs, or before the true one: it was"
+        " injected on the way.",
         confidence=0.95,
     ),
     Rule(
         id="dns.injected-once",
-        when=lambda case: case.injected and case.seen.tried == "dns",
+        when=lied,
         concludes=Conclusion("unknown", doubt="too_few"),
-        reason="An answer came from where no resolver runs, so far once.",
+        reason="A false answer was injected on the way, so far once.",
+    ),
+    Rule(
+        id="dns.injected-unclear",
+        when=lambda case: (
+            case.injected
+            and case.false_answer is None
+            and case.control != "absent"
+            and not failed(case)
+        ),
+        concludes=Conclusion("unknown", doubt="unclear"),
+        reason="Somebody on the way answers in place of resolvers; whether falsely cannot be told.",
+    ),
+    Rule(
+        id="dns.injected-no-control",
+        when=answered_by_nobody,
+        concludes=Conclusion("unknown", doubt="no_control"),
+        reason="Somebody on the way answers in place of resolvers; no control says how truly.",
     ),
     Rule(
         id="tls.slowed",
@@ -115,7 +135,9 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     Rule(
         id="ok.answered",
         when=lambda case: (
-            case.complete and (case.seen.tried in ("dns", "tcp") or case.seen.greeted)
+            case.complete
+            and not case.injected
+            and (case.seen.tried in ("dns", "tcp") or case.seen.greeted)
         ),
         concludes=Conclusion("ok"),
         reason="The target answered at the layer that was asked about.",

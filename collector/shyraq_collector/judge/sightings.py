@@ -16,11 +16,13 @@ request     HTTP    url address depth status body_size_bytes body_truncated titl
    then successes. So a messenger is met when any of its endpoints is.
 3. What failed by this host's own doing (no IPv6, forbidden, interrupted) is nobody's fault
    and no observation; nor is the silence of an address that runs no resolver, nor a name
-   without addresses of one family, nor, beside the host's own resolvers, a foreign one.
+   without addresses of one family, nor, beside the host's own resolvers, a foreign one. Nor is
+   what a router says that keeps its household from foreign resolvers: "no such name" from where
+   no resolver runs, while the host's own resolver finds the name, or any other refusal.
 4. Steps of other names, and data of other kinds, are passed over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -74,6 +76,9 @@ _Place = tuple[int, str, str]
 
 _NO_ROUTE: Final = frozenset({"network_unreachable", "host_unreachable"})
 _INTO_THE_HOME: Final = frozenset({"egress_forbidden", "dns_bogon_error"})
+_SAID_BY_LIARS: Final = frozenset({None, "dns_nxdomain_error", "dns_bogon_error"})
+"""Other words from where no resolver runs are a router's that lets nobody ask elsewhere."""
+
 _DATE_CODES: Final = frozenset({9, 10})
 
 
@@ -93,6 +98,8 @@ class Seen:
     """Role of the resolver asked: system, isp, foreign, silent; empty: no lookup."""
     injected: bool = False
     """The lookup was answered by somebody who is no resolver, or with two words."""
+    later: tuple[str, ...] = ()
+    """Of such a lookup: the addresses in answers after the first."""
     secure: bool = False
     """A handshake with a good certificate came before."""
     greeted: bool = False
@@ -199,6 +206,7 @@ def _lookup(step: Step) -> Seen:
         answers=tuple(text for text in texts(step.data.get("answers")) if is_address(text)),
         resolver=as_text(step.data.get("resolver")) or as_text(step.data.get("engine")),
         injected=_injected(step),
+        later=tuple(address for reply in _replies(step)[1:] for address in reply),
     )
 
 
@@ -208,20 +216,26 @@ def _no_such_family(step: Step) -> bool:
 
 def _injected(step: Step) -> bool:
     """Whether answers came from nowhere, or two that share nothing."""
-    replies = [row for row in objects(step.data.get("datagrams")) if row.get("id_matches") is True]
+    answers = _replies(step)
     if step.data.get("resolver") == "silent":
-        return bool(replies) or step.failure is None
-    answers = [frozenset(texts(reply.get("answers"))) for reply in replies]
+        return step.failure in _SAID_BY_LIARS and bool(answers or step.failure is None)
     first = answers[0] if answers else frozenset()
     return bool(first) and any(later and not later & first for later in answers[1:])
 
 
-def _telling(lookups: Iterable[Seen]) -> list[Seen]:
+def _replies(step: Step) -> list[frozenset[str]]:
+    """The addresses in each answer that came."""
+    replies = (row for row in objects(step.data.get("datagrams")) if row.get("id_matches") is True)
+    return [frozenset(texts(reply.get("answers"))) for reply in replies]
+
+
+def _telling(lookups: Sequence[Seen]) -> list[Seen]:
     """The lookups that say something: injected ones, and those the household's browsers use."""
+    found = any(seen.failure is None and not seen.injected for seen in lookups)
     kept = [
         seen
         for seen in lookups
-        if seen.injected
+        if (seen.injected and not (found and seen.failure == "dns_nxdomain_error"))
         or (seen.resolver != "silent" and seen.failure != "dns_no_answer_of_family")
     ]
     own = [seen for seen in kept if seen.injected or seen.resolver != "foreign"]
