@@ -38,6 +38,7 @@ from shyraq_collector.facts.reports import (
     Rejection,
     VerifiedReport,
 )
+from shyraq_collector.reading import read_report
 from shyraq_wire.chain import Position
 from shyraq_wire.codec import read_json, sha256_hex, unpack
 from shyraq_wire.envelope import open_frame
@@ -53,7 +54,7 @@ from shyraq_wire.fields import EPOCH, MAX_SAFE_INTEGER, read_match
 from shyraq_wire.keys import KeyId
 from shyraq_wire.moments import parse_moment
 from shyraq_wire.report import REPORT_TYPE, Report
-from shyraq_wire.report_json import decode_position, decode_report
+from shyraq_wire.report_json import decode_position
 from shyraq_wire.topics import NODE_ID, NodeId, parse_node_topic
 
 FUTURE_TOLERANCE_MS: Final = 5 * 60_000
@@ -177,7 +178,7 @@ def _read(signed: _Signed) -> VerifiedReport | Rejection:
         return signed.refuse("unsupported-type", signed.payload_type)
     try:
         if signed.payload_type == REPORT_TYPE:
-            report = decode_report(signed.payload)
+            report = read_report(signed.payload)
             claimed, epoch, prev, seq = report.node, report.epoch, report.prev, report.seq
         else:
             report = None

@@ -6,7 +6,7 @@ passed over here; they stay in the signed bytes.
 """
 
 from collections.abc import Mapping
-from typing import cast, get_args
+from typing import Final, cast, get_args
 
 from shyraq_wire.chain import Position, is_valid_start
 from shyraq_wire.codec import read_json, write_json
@@ -43,6 +43,9 @@ from shyraq_wire.report import (
     Step,
 )
 from shyraq_wire.topics import NODE_ID, NodeId
+
+MAX_OFFSET_MS: Final = 366 * 86_400_000
+"""A year: no measurement inside a report is further from its sealing."""
 
 
 def encode_report(report: Report) -> bytes:
@@ -197,7 +200,7 @@ def _event_object(event: Event) -> dict[str, object]:
 
 
 def _read_offset_ms(source: Object, name: str) -> int:
-    return read_integer(source, name, lo=-_MAX_OFFSET_MS, hi=_MAX_OFFSET_MS)
+    return read_integer(source, name, lo=-MAX_OFFSET_MS, hi=MAX_OFFSET_MS)
 
 
 def _optional_integer(source: Object, name: str) -> int | None:
@@ -216,5 +219,3 @@ def _json(value: Object) -> Mapping[str, Json]:
 _CLOCK_SOURCES = frozenset(get_args(ClockSource))
 _KINDS = frozenset(get_args(Kind))
 _EVENT_KINDS = frozenset(get_args(EventKind))
-_MAX_OFFSET_MS = 366 * 86_400_000
-"""A year: no measurement inside a report is further from its sealing."""
