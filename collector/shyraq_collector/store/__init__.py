@@ -4,6 +4,7 @@
 `schema`     opening for writing and for reading, migrating, transactions
 `segments`   runs of linked frames within an epoch, and what a receipt may say of them (pure)
 `touched`    what one batch has touched, and the row numbers that are remembered
+`pending`    rows that wait for the end of their batch: many to a statement
 `refused`    rejections: counted, quarantined in samples, told where they are final
 `told`       what each node of a batch is to be told in its receipt
 `ingest`     one transaction's work: frame, rows, segments, forks, counts

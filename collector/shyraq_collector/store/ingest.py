@@ -3,7 +3,8 @@
 For a verified report, in this order:
 
 1. The frame is stored already, hash and all: count it, remember that its sender must hear of it.
-2. Its neighbours (same seq, one before, one after) decide the flags `fork` and `unchained`.
+2. Its neighbours (same seq, one before, one after) decide the flags `fork` and `unchained`. The
+   next frame after the only one at the tip of its epoch needs no question: it links, and is live.
 3. Frame and measurement rows go in; the frame is live if its seq is the newest of its epoch.
 4. The frame joins the segments that it links to, or begins one.
 5. Forks are written down as conflicts; both frames stay.
@@ -13,13 +14,15 @@ never run ahead of what is stored. What this module does not do: begin or commit
 verify, or publish.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from shyraq_collector.facts.reports import Flag, Rejection, VerifiedReport
+from shyraq_collector.store.pending import Row
 from shyraq_collector.store.refused import refuse, trim
 from shyraq_collector.store.told import ReceiptContent, receipts
 from shyraq_collector.store.touched import Epoch, Numbers, Touched
@@ -59,15 +62,24 @@ class Ingest:
         """Drop what was remembered of the database; after a rollback it may be wrong."""
         self._numbers.forget()
 
-    def add(self, item: VerifiedReport | Rejection, touched: Touched) -> Kept | None:
-        """Store one item; None unless it is a report that was not in the ledger before."""
+    def add(
+        self, item: VerifiedReport | Rejection, touched: Touched, *, at_once: bool = False
+    ) -> Kept | None:
+        """Store one item; None unless it is a report that was not in the ledger before.
+
+        Args:
+            item: What was verified.
+            touched: Of the batch.
+            at_once: Write every row now, so that what the database refuses is this item's.
+        """
         if isinstance(item, Rejection):
             refuse(self._connection, self._numbers, item, touched)
             return None
-        return self._store(item, touched)
+        return self._store(item, touched, at_once=at_once)
 
     def finish(self, touched: Touched) -> dict[NodeId, tuple[ReceiptContent, ...]]:
-        """Write the counts, trim the quarantine; the receipts that the batch calls for."""
+        """Write what waits and the counts, trim the quarantine; the receipts that are due."""
+        touched.pending.flush(self._connection)
         if touched.quarantined:
             trim(self._connection)
         self._connection.executemany(
@@ -76,14 +88,19 @@ class Ingest:
             [(node_no, name, value) for (node_no, name), value in touched.counts.items()],
         )
         return {
-            node: receipts(self._connection, self._numbers.node(node), places)
+            node: receipts(self._connection, self._numbers, node, places)
             for node, places in touched.places.items()
         }
 
-    def _store(self, report: VerifiedReport, touched: Touched) -> Kept | None:
+    def _store(self, report: VerifiedReport, touched: Touched, *, at_once: bool) -> Kept | None:
         epoch = self._numbers.epoch(report.node, report.epoch, report.received_ms)
         position = report.position
         touched.places.setdefault(report.node, {}).setdefault(report.epoch, []).append(position)
+        if position.seq == epoch.tip_seq + 1 and position.prev == epoch.tip_sha256:
+            kept = self._follow(report, epoch, touched, at_once=at_once)
+            _count(kept, epoch.node_no, touched)
+            return kept
+        touched.pending.flush(self._connection)
         neighbours = self._neighbours(epoch.no, position.seq)
         if position.sha256 in neighbours:
             _, first_ms = neighbours[position.sha256]
@@ -92,20 +109,36 @@ class Ingest:
             return None
         others = [other for other, _ in neighbours.values()]
         forks = [other for other in others if isinstance(relate(position, other), Fork)]
-        flags = _flags(report, others, forks)
-        live = position.seq > epoch.tip_seq
-        no = self._insert_frame(report, epoch, live=live, flags=flags)
-        self._insert_measurements(report, epoch.node_no, no)
+        kept = self._keep(report, epoch, touched, flags=_flags(report, others, forks))
+        touched.pending.flush(self._connection)
         self._link(epoch.no, position)
-        self._write_forks(report, epoch.no, forks)
-        if live:
-            epoch.tip_seq = position.seq
+        self._write_forks(report, epoch, forks)
+        if kept.live:
+            epoch.tip_seq, epoch.tip_sha256 = position.seq, position.sha256
             self._connection.execute(
                 "UPDATE epoch SET tip_seq = ? WHERE no = ?", (position.seq, epoch.no)
             )
-        for name in ("stored", "live" if live else "backfill", *(f"flag:{f}" for f in flags)):
-            touched.count(epoch.node_no, name)
-        return Kept(no=no, report=report, live=live, flags=flags)
+        elif position.seq == epoch.tip_seq:
+            epoch.tip_sha256 = None  # two frames stand there now
+        _count(kept, epoch.node_no, touched)
+        return kept
+
+    def _follow(
+        self, report: VerifiedReport, epoch: Epoch, touched: Touched, *, at_once: bool
+    ) -> Kept:
+        """The usual case: the next frame after the only one at the tip. Nothing has to be asked."""
+        assert epoch.tip_sha256 is not None  # noqa: S101  # narrowing; it equals a hash
+        position = report.position
+        kept = self._keep(report, epoch, touched, flags=report.flags)
+        touched.pending.move_tip(
+            epoch.no,
+            (epoch.tip_seq, bytes.fromhex(epoch.tip_sha256)),
+            (position.seq, bytes.fromhex(position.sha256)),
+        )
+        if at_once:
+            touched.pending.flush(self._connection)
+        epoch.tip_seq, epoch.tip_sha256 = position.seq, position.sha256
+        return kept
 
     def _neighbours(self, epoch_no: int, seq: int) -> dict[str, tuple[Position, int]]:
         """Stored frames that can prove something about this place, with their arrival."""
@@ -119,13 +152,15 @@ class Ingest:
             for seq, sha256, prev, received_ms in rows
         }
 
-    def _insert_frame(
-        self, report: VerifiedReport, epoch: Epoch, *, live: bool, flags: frozenset[Flag]
-    ) -> int:
-        cursor = self._connection.execute(
-            "INSERT INTO frame (epoch_no, seq, sha256, prev, received_ms, dated_ms, live, flags, "
-            "key_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    def _keep(
+        self, report: VerifiedReport, epoch: Epoch, touched: Touched, *, flags: frozenset[Flag]
+    ) -> Kept:
+        """Frame and measurement rows."""
+        live = report.position.seq > epoch.tip_seq
+        no = touched.pending.next_no(self._connection)
+        touched.pending.add(
             (
+                no,
                 epoch.no,
                 report.position.seq,
                 bytes.fromhex(report.position.sha256),
@@ -137,30 +172,9 @@ class Ingest:
                 report.key,
                 report.frame,
             ),
+            _measurement_rows(report, epoch.node_no, no),
         )
-        assert cursor.lastrowid is not None  # noqa: S101  # an INSERT has one
-        return cursor.lastrowid
-
-    def _insert_measurements(self, report: VerifiedReport, node_no: int, frame_no: int) -> None:
-        if report.report is None:
-            return
-        self._connection.executemany(
-            "INSERT INTO measurement (frame_no, node_no, probe, target, started_ms, duration_ms, "
-            "failed_step, failure, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    frame_no,
-                    node_no,
-                    each.probe,
-                    each.target,
-                    report.dated_ms + each.started_offset_ms,
-                    each.duration_ms,
-                    *_first_failure(each),
-                    json.dumps(each.result, separators=(",", ":")),
-                )
-                for each in report.report.measurements
-            ],
-        )
+        return Kept(no=no, report=report, live=live, flags=flags)
 
     def _link(self, epoch_no: int, position: Position) -> None:
         """Join the segments before and after, where the hashes say so."""
@@ -191,14 +205,17 @@ class Ingest:
             )
 
     def _write_forks(
-        self, report: VerifiedReport, epoch_no: int, forks: Iterable[Position]
+        self, report: VerifiedReport, epoch: Epoch, forks: Sequence[Position]
     ) -> None:
+        if not forks:
+            return
+        epoch.forked = True
         self._connection.executemany(
             "INSERT OR IGNORE INTO conflict (epoch_no, seq, sha256, other_sha256, found_ms) "
             "VALUES (?, ?, ?, ?, ?)",
             [
                 (
-                    epoch_no,
+                    epoch.no,
                     report.position.seq,
                     bytes.fromhex(report.position.sha256),
                     bytes.fromhex(other.sha256),
@@ -219,6 +236,29 @@ def _flags(
     if forks:
         flags.add("fork")
     return frozenset(flags)
+
+
+def _count(kept: Kept, node_no: int, touched: Touched) -> None:
+    for name in ("stored", "live" if kept.live else "backfill", *(f"flag:{f}" for f in kept.flags)):
+        touched.count(node_no, name)
+
+
+def _measurement_rows(report: VerifiedReport, node_no: int, frame_no: int) -> list[Row]:
+    if report.report is None:
+        return []
+    return [
+        (
+            frame_no,
+            node_no,
+            each.probe,
+            each.target,
+            report.dated_ms + each.started_offset_ms,
+            each.duration_ms,
+            *_first_failure(each),
+            msgspec.json.encode(each.result).decode(),
+        )
+        for each in report.report.measurements
+    ]
 
 
 def _first_failure(measurement: Measurement) -> tuple[str | None, str | None]:

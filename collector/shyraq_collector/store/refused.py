@@ -43,6 +43,7 @@ def refuse(
         _quarantine(connection, item)
     if item.node is not None and node_no and item.place is not None:
         _remember(connection, node_no, item)
+        numbers.refused(node_no)
         touched.places.setdefault(item.node, {})
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from shyraq_collector.store.segments import Segment, layers
+from shyraq_collector.store.touched import Numbers
 from shyraq_wire.chain import Position
 from shyraq_wire.receipt import MAX_INTERVALS, EpochReceipt, Refusal
+from shyraq_wire.topics import NodeId
 
 _BRANCHES: Final = 8
 """Segments looked at around one seq; more than one only where a chain forks."""
@@ -30,54 +32,48 @@ class ReceiptContent:
 
 
 def receipts(
-    connection: sqlite3.Connection, node_no: int, places: Mapping[str, Sequence[Position]]
+    connection: sqlite3.Connection,
+    numbers: Numbers,
+    node: NodeId,
+    places: Mapping[str, Sequence[Position]],
 ) -> tuple[ReceiptContent, ...]:
     """The receipts for one node, to be published in this order.
 
     Args:
         connection: Inside the batch's transaction.
-        node_no: The node's number.
+        numbers: What is known of nodes and epochs.
+        node: Whose.
         places: By epoch, its frames in this batch, oldest first.
     """
+    node_no = numbers.node(node)
+    rows = connection.execute(
+        "SELECT epoch, lo, hi, hi_sha256 FROM epoch JOIN seen ON epoch.no = seen.epoch_no "
+        "WHERE node_no = ? ORDER BY epoch.no DESC, hi DESC LIMIT ?",
+        (node_no, MAX_INTERVALS),
+    ).fetchall()
+    newest = [
+        Segment(epoch=epoch, lo=lo, hi=hi, sha256=sha256.hex()) for epoch, lo, hi, sha256 in rows
+    ]
     hit: dict[tuple[str, int, str], Segment] = {}
     for epoch, positions in places.items():
-        runs = _runs(epoch, positions) if _has_forked(connection, node_no, epoch) else []
+        runs = _runs(epoch, positions) if numbers.has_forked(node, epoch) else []
         at_seqs = (
             segment
             for seq in dict.fromkeys(position.seq for position in reversed(positions))
-            for segment in _segments_at(connection, node_no, epoch, seq)
+            for segment in (
+                _segments_at(connection, node_no, epoch, seq)
+                if len(newest) == MAX_INTERVALS
+                else _among(newest, epoch, seq)
+            )
         )
         for segment in (*runs, *at_seqs):
             hit.setdefault((epoch, segment.lo, segment.sha256), segment)
-    others = [
-        Segment(epoch=epoch, lo=lo, hi=hi, sha256=sha256.hex())
-        for epoch, lo, hi, sha256 in connection.execute(
-            "SELECT epoch, lo, hi, hi_sha256 FROM epoch JOIN seen ON epoch.no = seen.epoch_no "
-            "WHERE node_no = ? ORDER BY epoch.no DESC, hi DESC LIMIT ?",
-            (node_no, MAX_INTERVALS),
-        )
-    ]
-    refused = tuple(
-        Refusal(epoch=epoch, seq=seq, sha256=sha256.hex(), reason=reason)
-        for epoch, seq, sha256, reason in connection.execute(
-            "SELECT epoch, seq, sha256, reason FROM refusal WHERE node_no = ? ORDER BY no",
-            (node_no,),
-        )
-    )
     contents = layers(
         list(hit.values()),
-        [each for each in others if (each.epoch, each.lo, each.sha256) not in hit],
+        [each for each in newest if (each.epoch, each.lo, each.sha256) not in hit],
     )
+    refused = numbers.refusals(node_no)
     return tuple(ReceiptContent(epochs=epochs, refused=refused) for epochs in contents)
-
-
-def _has_forked(connection: sqlite3.Connection, node_no: int, epoch: str) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM conflict WHERE epoch_no = "
-        "(SELECT no FROM epoch WHERE node_no = ? AND epoch = ?) LIMIT 1",
-        (node_no, epoch),
-    ).fetchone()
-    return row is not None
 
 
 def _runs(epoch: str, positions: Iterable[Position]) -> list[Segment]:
@@ -90,6 +86,12 @@ def _runs(epoch: str, positions: Iterable[Position]) -> list[Segment]:
             runs.remove(before)
         runs.append(Segment(epoch=epoch, lo=lo, hi=position.seq, sha256=position.sha256))
     return runs[::-1]
+
+
+def _among(segments: Iterable[Segment], epoch: str, seq: int) -> list[Segment]:
+    """As `_segments_at`, where all segments of the node are at hand."""
+    found = [each for each in segments if each.epoch == epoch and each.lo <= seq <= each.hi]
+    return sorted(found, key=lambda each: each.hi)
 
 
 def _segments_at(

@@ -30,6 +30,7 @@ from shyraq_collector.clock import Stopwatch
 from shyraq_collector.errors import LocalError
 from shyraq_collector.facts.reports import Rejection, VerifiedReport
 from shyraq_collector.store.ingest import Ingest, Kept
+from shyraq_collector.store.pending import Pending
 from shyraq_collector.store.refused import not_storable
 from shyraq_collector.store.schema import open_ledger, transaction
 from shyraq_collector.store.told import ReceiptContent
@@ -226,13 +227,14 @@ class Writer:
             return self._ingest.add(item, touched)
         self._connection.execute("SAVEPOINT item")
         try:
-            kept = self._ingest.add(item, touched)
+            kept = self._ingest.add(item, touched, at_once=True)
         except sqlite3.OperationalError:
             raise
         except _REFUSED_VALUE as error:
             self._connection.execute("ROLLBACK TO item")
             self._ingest.forget()
-            kept = self._ingest.add(not_storable(item, error), touched)
+            touched.pending = Pending()
+            kept = self._ingest.add(not_storable(item, error), touched, at_once=True)
         self._connection.execute("RELEASE item")
         return kept
 
