@@ -40,18 +40,22 @@ from shyraq_wire.topics import NodeId
 
 
 def read_report(payload: bytes) -> Report:
-    """As `decode_report`, mostly in a fifth of the time.
+    """As `decode_report`, mostly in a third of the time.
 
     Raises:
         MalformedPayload: As there.
     """
+    report = read_one_form(payload)
+    return decode_report(payload) if report is None else report
+
+
+def read_one_form(payload: bytes) -> Report | None:
+    """The report in a payload that is written as `encode_report` writes; None: the wire decides."""
     try:
         shape = _DECODER.decode(payload)
-        if _ENCODER.encode(shape) == payload:
-            return _report(shape)
+        return _report(shape) if _ENCODER.encode(shape) == payload else None
     except (msgspec.MsgspecError, MalformedPayload, ValueError, RecursionError):
-        pass  # step 3 decides
-    return decode_report(payload)
+        return None
 
 
 _FREE_LEVELS: Final = 6
