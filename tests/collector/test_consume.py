@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 import socket
 import sqlite3
@@ -27,6 +28,7 @@ from shyraq_collector.consume.inbox import Inbox
 from shyraq_collector.consume.pipeline import Pipeline
 from shyraq_collector.consume.rates import Limits, Rates
 from shyraq_collector.consume.receipts import Receipts
+from shyraq_collector.consume.socketwatch import Buffered
 from shyraq_collector.consume.tls import Tls, tls_context
 from shyraq_collector.errors import LocalError, PeerError
 from shyraq_collector.facts.reports import Message
@@ -519,6 +521,29 @@ def test_the_inner_parts_that_are_used_are_still_there() -> None:
     for name in ("_sock_close", "_create_socket"):
         assert hasattr(paho.Client, name)
     assert hasattr(paho.Client, "connect_timeout")
+
+
+def test_a_socket_read_at_once_gives_out_what_was_sent_piece_by_piece() -> None:
+    """Whatever the sizes asked for; what is left in memory is told as pending."""
+    left, right = socket.socketpair()
+    with left, right:
+        right.setblocking(False)
+        buffered = Buffered(right)
+        sent = bytes(range(256)) * 300
+        left.setblocking(False)
+        left.sendall(sent)
+        got = b""
+        sizes = itertools.cycle((1, 2, 7, 1000))
+        while len(got) < len(sent):
+            got += buffered.recv(next(sizes))
+        assert got == sent
+        assert buffered.pending() == 0
+        with pytest.raises(BlockingIOError):
+            buffered.recv(1)
+        left.sendall(b"abc")
+        assert (buffered.recv(1), buffered.pending()) == (b"a", 2)
+        left.close()
+        assert (buffered.recv(9), buffered.recv(9)) == (b"bc", b"")
 
 
 # -- pipeline --------------------------------------------------------------------------------------

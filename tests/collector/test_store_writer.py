@@ -120,6 +120,7 @@ async def test_one_frame_that_the_database_refuses_does_not_stop_its_batch(house
         (1,),
         (1,),
     ]
+    assert house.rows("SELECT value FROM counter WHERE name = 'stored'") == [(2,), (2,)]
 
 
 async def test_a_locked_file_is_waited_for(house: House) -> None:

@@ -8,9 +8,11 @@ no restart would empty.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +22,14 @@ from shyraq_collector.config import CollectorConfig
 
 _WATCHDOG_S: Final = 5.0
 
+_SWITCH_S: Final = 0.0005
+"""How long a thread may hold the interpreter while another wants it: a tenth of Python's own. The
+event loop asks for it back after every call on a socket, while reports are read beside it."""
+
+_GARBAGE: Final = (50_000, 20, 50)
+"""Objects made before the youngest are looked through, and how seldom the older ones: a report is
+hundreds of objects that live for a moment and are in no cycle."""
+
 
 async def run_until_stopped(config: CollectorConfig) -> None:
     """Run the collector; returns after an orderly stop.
@@ -28,6 +38,8 @@ async def run_until_stopped(config: CollectorConfig) -> None:
         ConfigError: A file or address of the configuration cannot be used.
         LocalError: The ledger cannot be opened.
     """
+    sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(*_GARBAGE)
     notify = notifier(os.environ.get("NOTIFY_SOCKET"))
     collector = Collector(config, pace=RealPace(), stopwatch=RealStopwatch())
     running = asyncio.ensure_future(collector.run())

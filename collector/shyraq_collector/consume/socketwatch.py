@@ -25,20 +25,19 @@ from typing import Any, Final
 import aiomqtt
 from aiomqtt.client import _set_client_socket_defaults
 
-
 _READ_BYTES: Final = 64 * 1024
 
 
 class Buffered:
     """A socket that is read in large pieces and gives out small ones."""
 
-    def __init__(self, inner: socket.socket) -> None:
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401  # paho's word for it is private
         """Nothing is read yet.
 
         Args:
             inner: A connected socket, TLS or not, that does not block.
         """
-        self._inner = inner
+        self._inner: socket.socket = inner
         self._data = b""
         self._at = 0
 

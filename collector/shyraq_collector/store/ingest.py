@@ -204,9 +204,7 @@ class Ingest:
                 (epoch_no, position.seq, prev, position.seq, sha256),
             )
 
-    def _write_forks(
-        self, report: VerifiedReport, epoch: Epoch, forks: Sequence[Position]
-    ) -> None:
+    def _write_forks(self, report: VerifiedReport, epoch: Epoch, forks: Sequence[Position]) -> None:
         if not forks:
             return
         epoch.forked = True
