@@ -2,7 +2,7 @@
 
 Texts that came from nodes may hold anything. For the terminal, control characters are replaced, so
 that a target cannot move the cursor; in CSV, a cell that a spreadsheet would take for a formula is
-led by an apostrophe. JSON needs neither.
+led by an apostrophe. JSON has escapes of its own for all control characters, and they are used.
 """
 
 import csv
@@ -17,12 +17,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""Full-width signs too: spreadsheets read them as the plain ones."""
+
+_ESCAPES: Final = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""What a terminal may obey and JSON need not escape."""
 
 
 def print_json(value: object) -> None:
     """One JSON value, indented."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    click.echo(_json(value, indent=1))
 
 
 def print_json_rows(rows: Iterable[object]) -> None:
@@ -30,7 +34,7 @@ def print_json_rows(rows: Iterable[object]) -> None:
     click.echo("[", nl=False)
     separator = "\n"
     for row in rows:
-        click.echo(separator + json.dumps(row, ensure_ascii=False), nl=False)
+        click.echo(separator + _json(row), nl=False)
         separator = ",\n"
     click.echo("\n]")
 
@@ -76,3 +80,7 @@ def harmless(cell: object) -> Any:  # noqa: ANN401  # numbers stay numbers
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return f"'{cell}"
     return cell
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False).translate(_ESCAPES)
