@@ -164,10 +164,12 @@ def _verified(room: Room, report: Report) -> VerifiedReport:
 def test_what_was_stored_reads_back_as_it_came(room: Room) -> None:
     """After a restart the same reports come out of the ledger, flags, place and all."""
     kept: list[Kept] = []
+    touched = Touched()
     for seq in range(5):
         report = room.node.report(at_ms=STORY_START_MS + 60_000 * seq)
         verified = _verified(room, report)
-        one = room.ingest.add(verified, Touched())
+        one = room.ingest.add(verified, touched)
         assert one is not None
         kept.append(one)
+    room.ingest.finish(touched)
     assert list(frames(room.ingest._connection, room.keys)) == kept

@@ -67,6 +67,8 @@ class Ingest:
     ) -> Kept | None:
         """Store one item; None unless it is a report that was not in the ledger before.
 
+        Its rows may wait for `finish`.
+
         Args:
             item: What was verified.
             touched: Of the batch.
