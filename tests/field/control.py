@@ -199,7 +199,7 @@ class Control:
 
 
 def _responders(responder: Machine | None) -> dict[str, dict[str, str]]:
-    """The responder with its three addresses, as `cases.responder` gives them to it."""
+    """The responder with the addresses of its arms."""
     if responder is None:
         return {}
     neutral, target, rate = RESPONDER_ARMS

@@ -81,6 +81,8 @@ class Machine:
     name: str
     number: int
     """Last part of the address, 2 to 254."""
+    further: tuple[int, ...] = ()
+    """Last parts of further addresses of the same card."""
     _process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     @property
@@ -135,7 +137,10 @@ class Machine:
         )
         build(
             "link set lo up",
-            f"address add {self.address}/24 dev host0",
+            *(
+                f"address add {_PREFIX}{number}/24 dev host0"
+                for number in (self.number, *self.further)
+            ),
             "link set host0 up",
             f"route add default via {CONTROL_ADDRESS}",
             namespace=self.name,

@@ -24,6 +24,7 @@ from field.releases import REPOSITORY, build_releases
 from netlab.sandbox import TESTS
 
 _NODES: Final = 8
+_JOURNAL: Final = "journalctl --no-pager --quiet -n 30 -u 'shyraq-*' -u mosquitto"
 _BUILT: Final = REPOSITORY / "build"
 _SANDBOX: Final = ("unshare", "-nm", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -75,7 +76,7 @@ def _inside(folder: Path) -> int:
         Machine(yard=yard, name=f"node-field-{number}", number=20 + number)
         for number in range(1, _NODES + 1)
     ]
-    responder = Machine(yard=yard, name="responder-field", number=12)
+    responder = Machine(yard=yard, name="responder-field", number=12, further=(13, 14, 15))
     boot_all([server, spare, responder, *nodes])
     _tell(f"{len(nodes) + 3} machines let us in after {time.monotonic() - began:.0f} s")
     control = Control(yard=yard, releases=folder / "releases", folder=folder / "control")
@@ -98,6 +99,8 @@ def _try_all(fleet: Fleet) -> int:
             seen = case(fleet)
         except (RuntimeError, ValueError, KeyError) as error:
             _tell(f"WRONG  {name:28} {time.monotonic() - began:4.0f} s  {error}")
+            for machine in (fleet.server, *fleet.nodes):
+                _tell(f"--- {machine.name}\n{machine.try_command(_JOURNAL).stdout}")
             return 1
         _tell(f"ok     {name:28} {time.monotonic() - began:4.0f} s  {seen}")
     return 0

@@ -16,8 +16,6 @@ _LIVE: Final = f"/etc/letsencrypt/live/{RESPONDER_NAME}"
 
 def provision(fleet: Fleet) -> str:
     """From empty machines to a fleet that reports."""
-    for address in RESPONDER_ARMS:
-        fleet.responder.command(f"ip address add {address}/24 dev host0")
     _renew_certificate(fleet)
     played = fleet.control.play("site", fleet.inventory).must()
     took_s = fleet.await_reports(fleet.nodes)
