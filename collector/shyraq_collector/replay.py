@@ -5,7 +5,8 @@
 2. OBS.csv: `at,node,state[,received_at]`, state `up` or `down`, sorted by received_at where the
    column exists, else by at. Times are RFC 3339 (without a zone: UTC) or POSIX seconds.
 3. Each row is given to the engine at its received_at; before it, every tick (absolute multiples of
-   the heartbeat) that came earlier is judged. The last tick is the last before the end of the file.
+   half a heartbeat) that came earlier is judged. The last tick is the last before the end of the
+   file.
 4. INCIDENTS.json: an array, oldest incident first; the bytes depend on the input alone.
 
 A row that cannot be meant stops the replay with `file:line: problem`. Memory is that of the fleet:
@@ -28,6 +29,8 @@ from shyraq_collector.incidents.engine import Engine
 FLEET_COLUMNS = ("node", "isp", "region", "country", "access", "site", "role")
 OBSERVATION_COLUMNS = ("at", "node", "state")
 ROWS_PER_PROGRESS = 250_000
+GAP_DAYS_MAX = 400.0
+"""No record is silent for so long; a row that says so bears a wrong date."""
 
 
 def replay(
@@ -61,7 +64,7 @@ def replay(
         with observations_path.open(newline="", encoding="utf-8-sig") as file:
             _feed(engine, file, str(observations_path), progress)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read: {error}") from error
+        raise ConfigError(f"cannot read: {error}; both files must be CSV in UTF-8") from error
     incidents = [as_json(incident) for incident in engine.incidents()]
     try:
         out_path.write_text(
@@ -134,7 +137,8 @@ def _feed(
             if progress is not None and rows.line_num % ROWS_PER_PROGRESS == 0:
                 progress(rows.line_num)
     except (_BadRowError, IndexError, csv.Error) as error:
-        problem = "too few columns" if isinstance(error, IndexError) else str(error)
+        short = "too few columns: the row ends before the header does"
+        problem = short if isinstance(error, IndexError) else str(error)
         raise InputError(path=name, line=rows.line_num, problem=problem) from error
 
 
@@ -149,12 +153,15 @@ def _told(
     known_i = columns.get("received_at", at_i)
     parse, heard, down = _Clock().parse, engine.roster.heard, engine.roster.down
     known = next_tick = -math.inf
+    longest_gap_s = GAP_DAYS_MAX * engine.pace.day_s
     for row in filter(None, rows):
         at, before = parse(row[at_i]), known
         known = parse(row[known_i]) if known_i != at_i and row[known_i] else at
         if known < before:
-            raise _BadRowError("the rows are not in the order of their times of receipt")
+            raise _BadRowError(_out_of_order(known_i != at_i))
         if known >= next_tick:
+            if known - before > longest_gap_s and before > 0:
+                raise _BadRowError(f"over {GAP_DAYS_MAX:.0f} days after the row before; check it")
             next_tick = _ticks(engine, next_tick, known)
         state = row[state_i]
         try:
@@ -175,14 +182,19 @@ def _told(
 
 def _ticks(engine: Engine, next_tick: Instant, until: Instant) -> Instant:
     """Judge every tick before `until`; returns the one that is due next."""
-    beat = engine.pace.heartbeat_s
+    apart = engine.pace.tick_s
     if not math.isfinite(next_tick):
-        return (math.floor(until / beat) + 1) * beat
-    number = round(next_tick / beat)
-    while number * beat < until:
-        engine.tick(number * beat)
+        return (math.floor(until / apart) + 1) * apart
+    number = round(next_tick / apart)
+    while number * apart < until:
+        engine.tick(number * apart)
         number += 1
-    return number * beat
+    return number * apart
+
+
+def _out_of_order(by_receipt: bool) -> str:
+    column = "received_at" if by_receipt else "at"
+    return f"{column} is earlier than in the row before; sort the rows in the order of {column}"
 
 
 class _BadRowError(ValueError):
@@ -206,7 +218,7 @@ class _Clock:
 
     def _parse_fully(self, text: str) -> Instant:
         try:
-            when = datetime.fromisoformat(text)
+            when = datetime.fromisoformat(text.upper())
         except ValueError:
             return _number(text)
         if when.tzinfo is None:
@@ -224,7 +236,9 @@ def _number(text: str) -> Instant:
     except ValueError:
         value = math.nan
     if not 0 < value < 1e11:
-        raise _BadRowError(f"time {text!r} is neither RFC 3339 nor POSIX seconds")
+        hint = " (milliseconds? divide by 1000)" if 1e11 <= value < 1e14 else ""
+        example = "such as 2022-01-05T10:45:00Z"
+        raise _BadRowError(f"time {text!r} is neither RFC 3339, {example}, nor POSIX seconds{hint}")
     return value
 
 
@@ -232,8 +246,10 @@ def _header(row: list[str], wanted: tuple[str, ...], name: str) -> dict[str, int
     columns = {column.strip(): index for index, column in enumerate(row)}
     missing = [column for column in wanted if column not in columns]
     if missing:
-        problem = f"the header lacks {', '.join(missing)}"
+        problem = f"the header lacks {', '.join(missing)}; it is {','.join(row)[:80]!r}"
         raise InputError(path=name, line=1, problem=problem)
+    if len(columns) < len(row):
+        raise InputError(path=name, line=1, problem="the header names a column twice")
     return columns
 
 

@@ -37,18 +37,32 @@ def test_one_network_of_many_still_away_is_not_restored() -> None:
     assert play.only().state == "partial_restore"
 
 
-def test_a_few_that_never_return_do_not_keep_it_open() -> None:
-    """A line of each network is gone for good: restored a day after the others, dated then."""
+def lost(placement: Placement) -> bool:
+    """A line of each of three networks: a fifth of all."""
+    return placement.node in {"n-0-0-1-0", "n-1-0-3-0", "n-2-0-2-0"}
+
+
+def test_a_few_that_never_return_do_not_keep_it_open_for_ever() -> None:
+    """A fifth is gone for good: so much may be left behind after two days, if it lasts a third."""
     play = cut(3, 5)
-    back_at = play.now
-
-    def lost(placement: Placement) -> bool:
-        return placement.node in {"n-0-0-1-0", "n-1-0-3-0", "n-2-0-2-0"}
-
-    play.minutes(20, lost)
+    begun_at = play.only().onset.latest
+    play.minutes(2 * DAY_MINUTES, lost)
     assert play.only().state == "partial_restore"
-    play.minutes(DAY_MINUTES, lost)
+    play.minutes(1.1 * DAY_MINUTES, lost)
     restored = play.only().history[-1]
     assert restored.state == "restored"
     assert restored.note == "12 of 15 lines are back"
-    assert back_at <= restored.at <= back_at + 300.0
+    assert abs(restored.at - begun_at - 2 * 86_400.0) <= 300.0
+
+
+def test_a_fifth_that_returns_days_later_was_still_cut() -> None:
+    """After a cut of an hour a fifth stays away for two days: restored when it is back."""
+    play = cut(3, 5)
+    play.minutes(1.9 * DAY_MINUTES, lost)
+    assert play.only().state == "partial_restore"
+    back_at = play.now
+    play.minutes(30)
+    restored = play.only().history[-1]
+    assert restored.state == "restored"
+    assert restored.note == "15 of 15 lines are back"
+    assert back_at <= restored.at <= back_at + 120.0

@@ -31,7 +31,7 @@ class Detector(Protocol):
         """The collector itself noticed that it lost its broker in [begin, end]."""
 
     def tick(self, at: float) -> None:
-        """A multiple of the heartbeat has passed."""
+        """A multiple of half a heartbeat has passed."""
 
 
 def lattice_fleet(isps: int, regions: int, lines: int) -> list[Placement]:
@@ -96,6 +96,7 @@ class World:
         )[::-1]
         self._nodes = sorted((rng.uniform(0.0, BEAT_S), node) for node in nodes)
         self._spans = {node: merged(spans[node])[::-1] for _, node in self._nodes}
+        self._early = [each for each in self._nodes if each[0] < BEAT_S / 2.0]
         self._turn = 0
         self._jitter = [rng.gauss(0.0, 0.6) for _ in range(4099)]
 
@@ -110,26 +111,51 @@ class World:
         pending: list[tuple[float, str]] = []
         for minute in range(round(begin / BEAT_S), round(end / BEAT_S)):
             base = minute * BEAT_S
-            for at, node in pending:
-                self._beat(detectors, node, at)
-            pending = self._minute(detectors, base)
-            while self._broker and self._broker[-1][1] <= base + BEAT_S:
-                for detector in detectors:
-                    detector.disturbed(*self._broker[-1])
-                self._broker.pop()
+            pending = self._minute(detectors, base, pending)
             if self._survey is not None:
                 self._survey.minute(base, self._is_silent)
-            for detector in detectors:
-                detector.tick(base + BEAT_S)
+            self._tick(detectors, base + BEAT_S)
             if progress is not None and minute % 1440 == 0:
                 progress(base)
 
-    def _minute(self, detectors: list[Detector], base: float) -> list[tuple[float, str]]:
-        """One heartbeat of every node; what will come late is returned."""
+    def _minute(
+        self, detectors: list[Detector], base: float, pending: list[tuple[float, str]]
+    ) -> list[tuple[float, str]]:
+        """One heartbeat of every node and what comes late; what is late then is returned."""
+        late: list[tuple[float, str]] = []
+        half = base + BEAT_S / 2.0
+        for begin, end, nodes in (
+            (base, half, self._early),
+            (half, base + BEAT_S, self._nodes[len(self._early) :]),
+        ):
+            for at, node in pending:
+                if begin <= at < end:
+                    self._beat(detectors, node, at)
+            self._half(detectors, base, nodes, late)
+            if begin == base:
+                self._tick(detectors, half)
+        return late
+
+    def _tick(self, detectors: list[Detector], at: float) -> None:
+        """What the collector noticed of its own broker is told first."""
+        while self._broker and self._broker[-1][1] <= at:
+            for detector in detectors:
+                detector.disturbed(*self._broker[-1])
+            self._broker.pop()
+        for detector in detectors:
+            detector.tick(at)
+
+    def _half(
+        self,
+        detectors: list[Detector],
+        base: float,
+        nodes: list[tuple[float, str]],
+        late: list[tuple[float, str]],
+    ) -> None:
+        """The nodes whose turn is in one half of a minute."""
         bad = 0.012 if 13 <= (base % DAY_S) / HOUR_S < 18 else 0.004
         odd, jitter, spans, turn = self._rng.random, self._jitter, self._spans, self._turn
-        late: list[tuple[float, str]] = []
-        for phase, node in self._nodes:
+        for phase, node in nodes:
             turn = (turn + 1) % 4099
             at = base + min(max(phase + jitter[turn], 0.0), 59.9)
             silences = spans[node]
@@ -141,7 +167,6 @@ class World:
             for detector in detectors:
                 detector.heard(node, at, at)
         self._turn = turn
-        return late
 
     def _odd(self, at: float, base: float, node: str) -> list[tuple[float, str]]:
         """Lost, late by up to a minute, or doubled."""

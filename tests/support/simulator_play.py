@@ -36,12 +36,13 @@ class Play:
     def minutes(self, count: float, silent: Silent = nobody) -> list[Entry]:
         """Let so many minutes pass; returns what was said meanwhile."""
         said: list[Entry] = []
-        for _ in range(round(count)):
+        for _ in range(2 * round(count)):
+            begin, minute = self.now, self.now - self.now % BEAT_S
+            self.now += BEAT_S / 2.0
             for turn, placement in enumerate(self.placements):
-                at = self.now + 1.0 + (turn * 17) % 58
-                if not silent(placement):
+                at = minute + 1.0 + (turn * 17) % 58
+                if begin <= at < self.now and not silent(placement):
                     self.engine.heard(placement.node, at)
-            self.now += BEAT_S
             said += self.engine.tick(self.now)
         self.said += said
         return said

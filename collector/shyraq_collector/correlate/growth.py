@@ -3,7 +3,9 @@
 Used when a group is suspicious and again each time an incident grows. Not here: the choice of when.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.edge import WINDOW_PRICE_NATS, edge_score
@@ -17,7 +19,8 @@ from shyraq_collector.facts.fleet import Instant
 from shyraq_collector.facts.incidents import Interval, Scope
 
 ANCHOR_SHARE = 0.1
-TOGETHER_SHARE = 0.7
+TOGETHER_SHARE = 2.0 / 3.0
+IRREGULAR_MEDIANS = 4.0 / math.log(2.0)
 REGULAR_LEASH = 2.5
 LOGGED_WITHIN_S = 60.0
 """A connection that dies is logged as lost within about a keep-alive."""
@@ -60,22 +63,24 @@ def explain(
     return name_scope(country.code, best_box(cells), cells, passes)
 
 
-def onset_of(fallen: Iterable[Line]) -> Interval:
+def onset_of(fallen: Sequence[Line]) -> Interval:
     """When it began: after the last word and before the first missed one of the lines that fell.
 
-    The earliest tenth is passed over (a line may have dropped by itself just before). Where most
-    lines can have fallen at one instant, their intervals are intersected; where they fell one
-    after another, the anchor's own interval is the begin.
+    Where most lines can have fallen at one instant, their intervals are intersected: the others
+    dropped by themselves just before, or came later. Where the lines fell one after another, the
+    begin is the interval of the first, passing over the earliest tenth.
     """
     spans = sorted((_span(line) for line in fallen), key=lambda span: (span[1], span[0]))
-    anchor = int(len(spans) * ANCHOR_SHARE)
-    earliest, latest = spans[anchor]
-    together = [span for span in spans[anchor:] if span[0] <= latest]
-    if len(together) >= TOGETHER_SHARE * len(spans):
-        last, first = max(span[0] for span in together), min(span[1] for span in together)
-        if last <= first:
-            earliest, latest = last, first
-    return Interval(earliest=earliest, latest=latest)
+    begins = sorted(begin for begin, _ in spans)
+    # Most intervals overlap where one of them ends; of those that end there, none has ended before.
+    overlaps = [bisect_right(begins, end) - index for index, (_, end) in enumerate(spans)]
+    most = max(overlaps)
+    if most < TOGETHER_SHARE * len(spans):
+        earliest, latest = spans[int(len(spans) * ANCHOR_SHARE)]
+        return Interval(earliest=earliest, latest=latest)
+    latest = spans[overlaps.index(most)][1]
+    earliest = begins[bisect_right(begins, latest) - 1]
+    return Interval(earliest=earliest, latest=max(latest, earliest + _may_be_late_s(fallen)))
 
 
 def _span(line: Line) -> tuple[Instant, Instant]:
@@ -87,3 +92,19 @@ def _span(line: Line) -> tuple[Instant, Instant]:
     if line.leash_s <= REGULAR_LEASH * line.median_s:
         return line.last_heard, line.last_heard + 1.1 * line.median_s
     return line.last_heard, max(line.last_heard, line.missing_since)
+
+
+def _may_be_late_s(lines: Sequence[Line]) -> float:
+    """How long after the last word of any of these lines a cut of all may have begun.
+
+    Where words are irregular nobody knows when the next was due. The wait for the next word of so
+    many lines together is exponential; this is four times its mean.
+    """
+    irregular = [
+        line.median_s
+        for line in lines
+        if not line.explicit and line.leash_s > REGULAR_LEASH * line.median_s
+    ]
+    if 2 * len(irregular) < len(lines):
+        return 0.0
+    return IRREGULAR_MEDIANS * sorted(irregular)[len(irregular) // 2] / len(irregular)

@@ -10,8 +10,11 @@
 3. All watchers overdue, or all known down: the collector is blind. Nothing is judged while it
    lasts, and silence that began meanwhile is excused for a hold afterwards. A gap of the watch too
    short to be seen at a tick opens a hold as well.
-4. Watchers that stay silent while half of the nodes are heard prove nothing and are ignored until
-   one of them is heard again: a dead canary must not blind a country.
+4. Nodes that are heard prove the path too, if a fifth of them are: no fault of ours leaves so many.
+   So blindness begins when both have fallen silent, and a gap of a few irregular watchers that a
+   country fills with its words is none. Watchers that stay silent while half of the nodes are heard
+   prove nothing and are ignored until one of them is heard again: a dead canary must not blind a
+   country.
 5. Without watchers, several countries watch each other: all of them silent at once is us. One
    country alone has nobody to watch it.
 """
@@ -29,6 +32,8 @@ RETURN_BEATS = 10.0
 SLACK, SOONER = 0.75, 0.9
 LOG_BEATS = 2.5
 HEARD_SHARE = 0.5
+PROOF_SHARE = 0.2
+"""One network of five that is heard shows that we hear."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,14 +65,14 @@ class Health:
         overdue = down or now - newest > leash_s
         if self.distrusted:
             self.distrusted = overdue
-        elif self.blind_since is None:
-            begin = now - LOG_BEATS * pace.heartbeat_s if down else newest
-            self.blind_since = begin if overdue else None
         elif not overdue:
             self._see_again(roster, now, pace)
-        elif _share_heard(roster, self.blind_since + leash_s) >= HEARD_SHARE and not down:
+        elif not down and _share_heard(roster, newest + leash_s) >= HEARD_SHARE:
             self.distrusted = True
             self._see_again(roster, now, pace)
+        elif self.blind_since is None:
+            begin = now - LOG_BEATS * pace.heartbeat_s if down else _proven_to(roster, newest)
+            self.blind_since = begin if down or now - begin > leash_s else None
 
     def horizon(self, roster: Roster, now: Instant, pace: Pace) -> Instant:
         """Up to when nodes may be judged at a tick."""
@@ -77,6 +82,8 @@ class Health:
             late = now - LOG_BEATS * pace.heartbeat_s
             return late if self.blind_since is None else min(late, self.blind_since)
         newest, leash_s = _watched(roster)
+        if now - newest > leash_s and self.blind_since is None:
+            newest = _proven_to(roster, newest)
         soonest = min((country.margin_s for country in roster.countries.values()), default=0.0)
         return min(now, newest + min(SLACK * leash_s, SOONER * soonest))
 
@@ -116,6 +123,22 @@ def _watched(roster: Roster) -> tuple[Instant, float]:
         max(line.last_heard for lines in ripe for line in lines),
         1.5 * min(country.beat_s for country in roster.countries.values()),
     )
+
+
+def _proven_to(roster: Roster, newest: Instant) -> Instant:
+    """Until when our side of the path is known to have worked.
+
+    Args:
+        roster: Whose lines prove it, where a fifth of them have been heard since.
+        newest: The watchers' newest word.
+    """
+    heard = sorted(
+        line.last_heard
+        for country in roster.countries.values()
+        for line in country.lines.values()
+        if line.state in {"up", "missing"}
+    )
+    return max(newest, heard[int((1.0 - PROOF_SHARE) * len(heard))]) if heard else newest
 
 
 def _share_heard(roster: Roster, since: Instant) -> float:

@@ -18,6 +18,7 @@ from shyraq_collector.correlate.lattice import Group
 from shyraq_collector.correlate.level import SPREAD_MAX, SPREAD_MIN, log_tail
 from shyraq_collector.correlate.line import Line
 from shyraq_collector.correlate.pace import Pace
+from shyraq_collector.correlate.watch import Watch
 from shyraq_collector.facts.fleet import Instant
 
 LINES_MIN = 6
@@ -26,12 +27,13 @@ PRIOR_MEAN, PRIOR_SPREAD, PRIOR_DAYS = 0.2, 0.05, 1.0
 
 
 def hushed(
-    country: Country, now: Instant, passed_s: float, *, quiet: bool, pace: Pace
+    country: Country, watch: Watch, now: Instant, passed_s: float, *, quiet: bool, pace: Pace
 ) -> list[Line]:
     """Lines of groups that have gone quiet together; learns from the groups that have not.
 
     Args:
         country: Whose groups.
+        watch: How long we may have been deaf ourselves.
         now: The judged instant.
         passed_s: Time since the last look, for learning.
         quiet: Nothing is suspected or going on: this stretch may teach.
@@ -45,7 +47,8 @@ def hushed(
     heard: dict[int, int] = {}
     still: dict[int, list[Line]] = {}
     for line in _audible(country.lines.values(), now):
-        is_still = now - line.last_heard > SOFT_LEASHES * line.leash_s
+        unheard_s = watch.gap_since(line.last_heard)
+        is_still = now > line.due(SOFT_LEASHES * line.leash_s, unheard_s)
         for index in line.groups:
             heard[index] = heard.get(index, 0) + 1
             if is_still:

@@ -178,6 +178,18 @@ class Line:
             return self.median_s
         return self.leash_s if math.isfinite(self.leash_s) else 0.0
 
+    def due(self, leash_s: float, unheard_s: float) -> Instant:
+        """When its silence is proof.
+
+        Not before the leash is over, nor before it should have spoken once since the longest fault
+        of ours that can have gone unseen: a usual gap and that fault after its last word.
+
+        Args:
+            leash_s: The leash, or the part of it that is asked for.
+            unheard_s: The longest gap of the watchers since its last word.
+        """
+        return self.last_heard + max(leash_s, self.median_s + unheard_s)
+
     def remember(self, overdue_s: float) -> None:
         """Count an absence that has ended, or a chronic one, in every band it reached."""
         step = self.step_s

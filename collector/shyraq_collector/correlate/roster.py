@@ -4,7 +4,7 @@
 2. A live `down` word (a panel sample) moves it to `missing` at once. From then on the line is
    explicit: its silence means unknown, not down.
 3. `advance` moves to `missing` every line whose leash ended before the judged instant. Each line
-   that is up sits once in a wheel of buckets, one bucket a heartbeat, so quiet lines cost nothing.
+   that is up sits once in a wheel of buckets, twelve a heartbeat, so quiet lines cost nothing.
 4. Watchers (canaries, controls) go to `watch` and are never judged here.
 5. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
    of the past and never counts as an arrival.
@@ -24,6 +24,9 @@ from shyraq_collector.facts.fleet import Instant, NodeId, Placement
 
 RIPE_HOURS = 6.0
 """Where `down` words come, a line heard so long ago without a habit speaks only of changes."""
+
+BUCKETS_A_BEAT = 12.0
+"""The judged instant lies anywhere between two ticks; a line is looked at so soon after its due."""
 
 STALE_LEASHES = 3.0
 """A panel that has not sampled a line for so many leashes no longer knows it."""
@@ -46,6 +49,7 @@ class Roster:
         self.late: list[Late] = []
         self.spools = False
         self._cadence_s = cadence_s
+        self._bucket_s = pace.heartbeat_s / BUCKETS_A_BEAT
         self._by_node: dict[NodeId, Line] = {}
         self._wheel: dict[int, list[Line]] = {}
         self.wheel_at: int | None = None
@@ -136,13 +140,21 @@ class Roster:
 
     def advance(self, horizon: Instant) -> None:
         """Move every line whose leash ended at or before `horizon` to `missing`."""
-        last = math.floor(horizon / self.pace.heartbeat_s)
+        last = math.floor(horizon / self._bucket_s)
         if self.wheel_at is None:
             self.wheel_at = min(self._wheel, default=last + 1)
+        wheel, bucket_s = self._wheel, self._bucket_s
         for bucket in range(self.wheel_at, last + 1):
-            for line in self._wheel.pop(bucket, ()):
-                line.bucket = None
-                if line.state == "up":
+            for line in wheel.pop(bucket, ()):
+                due = line.last_heard + line.leash_s
+                if line.state != "up":
+                    line.bucket = None
+                elif due > horizon and not line.explicit:
+                    # Nearly always, and by the million: it has been heard since.
+                    line.bucket = again = max(math.ceil(due / bucket_s), last + 1)
+                    wheel.setdefault(again, []).append(line)
+                else:
+                    line.bucket = None
                     self._check(line, horizon)
         self.wheel_at = max(self.wheel_at, last + 1)
         for country in self.countries.values():
@@ -261,7 +273,8 @@ class Roster:
             stale = line.last_word + STALE_LEASHES * line.leash_s
             due = math.inf if line.logs_changes else stale
         else:
-            due = max(line.last_heard + line.leash_s, line.excused_until)
+            due = line.due(line.leash_s, self.watch.gap_since(line.last_heard))
+            due = max(due, line.excused_until)
         if due > horizon:
             self._schedule(line, min(due, horizon + self.pace.day_s))
         elif line.explicit:
@@ -272,7 +285,7 @@ class Roster:
     def _schedule(self, line: Line, due: Instant) -> None:
         if line.bucket is not None or not math.isfinite(due):
             return
-        bucket = math.ceil(due / self.pace.heartbeat_s)
+        bucket = math.ceil(due / self._bucket_s)
         if self.wheel_at is not None:
             bucket = max(bucket, self.wheel_at)
         line.bucket = bucket

@@ -16,11 +16,12 @@ from shyraq_collector.facts.fleet import Instant, NodeId
 AbsenceReason: TypeAlias = Literal["pause", "upgrade", "budget", "retired"]
 """Why a node said it would be quiet; such a line leaves every denominator."""
 
-Reach: TypeAlias = Literal["domestic", "white_list", "nowhere", "everywhere"]
+Reach: TypeAlias = Literal["domestic", "white_list", "nowhere", "everywhere", "not_us"]
 """What a node could reach, boiled down from one full ladder.
 
 domestic: domestic tiers alive, abroad dead. white_list: official sites alive, ordinary domestic
 ones and abroad dead. nowhere: no tier beyond the gateway alive. everywhere: abroad alive too.
+not_us: no full ladder, only the word that it had power and did not reach us.
 """
 
 TargetState: TypeAlias = Literal["ok", "blocked", "throttled", "down", "unknown"]

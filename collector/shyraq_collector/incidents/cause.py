@@ -6,7 +6,8 @@
 | one region on all its networks | unknown, until spools tell power from network |
 | the whole country | cut-off: nothing reaches us, and that is all that is proven |
 | back-fill: spools stop at onset | power |
-| back-fill: spools go on and reached nothing | network (isp where one network is the scope) |
+| back-fill: spools go on and did not reach us | network (isp where one network is the scope) |
+| back-fill: not even the country's own networks answered, and all of it is the scope | national |
 | back-fill: domestic tiers alive, abroad dead | domestic-only; only official sites: white-list |
 | back-fill: abroad was reached, only we were not | border |
 | an outside source, or a second rendezvous | national, border, isp or power, as it says |
@@ -26,7 +27,17 @@ from shyraq_collector.incidents.case import Case
 
 DECIDED_SHARE = 2.0 / 3.0
 TELLERS_MIN = 2
-WIDTHS: Final[dict[Reach, int]] = {"nowhere": 0, "white_list": 1, "domestic": 2, "everywhere": 3}
+CLIMBED_SHARE = 1.0 / 3.0
+"""Where so many of those that told have climbed a full ladder, their word goes for all."""
+
+WIDTHS: Final[dict[Reach, int]] = {
+    "not_us": 0,
+    "nowhere": 1,
+    "white_list": 2,
+    "domestic": 3,
+    "everywhere": 4,
+}
+"""Of two words of one line the one that says more of what was reached stands."""
 
 
 def first_cause(scope: Scope) -> Cause:
@@ -64,9 +75,11 @@ def listen(case: Case, line: Line, at: Instant, reach: Reach) -> None:
 def revise(case: Case, now: Instant, at: Instant) -> list[Entry]:
     """Say so where back-fill, or its absence after the return, decides the cause."""
     decides = case.news or case.just_restored
-    case.news = case.just_restored = False
     if not decides or case.state in {"suspected", "dismissed"}:
         return []
+    # Words that came while too few lines are back are weighed when more are.
+    case.news = case.is_open and case.outside is None and not _enough_back(case)
+    case.just_restored = False
     cause = _revised(case)
     if cause == case.cause:
         return []
@@ -81,9 +94,9 @@ def _revised(case: Case) -> Cause:
     if case.outside is not None and case.outside != "none":
         return case.outside
     told = Counter(case.words.values())
-    back = sum(line.state == "up" for line in case.base)
-    if back < max(TELLERS_MIN, len(case.base) / 2.0):
+    if not _enough_back(case):
         return case.cause
+    back = _back(case)
     if told.total() >= DECIDED_SHARE * back:
         return _reached(case, told)
     silent = back - told.total()
@@ -92,8 +105,20 @@ def _revised(case: Case) -> Cause:
     return case.cause
 
 
+def _back(case: Case) -> int:
+    return sum(line.state == "up" for line in case.base)
+
+
+def _enough_back(case: Case) -> bool:
+    return _back(case) >= max(TELLERS_MIN, len(case.base) / 2.0)
+
+
 def _reached(case: Case, told: Counter[Reach]) -> Cause:
     """The cause by what most of the lines that told could reach."""
+    climbed = +told
+    del climbed["not_us"]
+    if climbed.total() >= max(TELLERS_MIN, CLIMBED_SHARE * told.total()):
+        told = climbed
     reach, _ = max(told.items(), key=lambda item: (item[1], WIDTHS[item[0]]))
     match reach:
         case "domestic":
@@ -102,7 +127,9 @@ def _reached(case: Case, told: Counter[Reach]) -> Cause:
             return "white-list"
         case "everywhere" if case.scope.level == "nation":
             return "border"
-        case "everywhere" | "nowhere":
+        case "nowhere" if case.scope.level == "nation":
+            return "national"
+        case "everywhere" | "nowhere" | "not_us":
             return "isp" if case.scope.level in {"isp", "cell"} else "network"
         case _:
             assert_never(reach)

@@ -3,9 +3,10 @@
 A line is back when it is up. The base is frozen at onset: it loses only lines that announced an
 absence, never one for having been away long.
 Restored: at most one straggler, or a tenth of the base, is not back, for ten minutes or two usual
-gaps, whichever is longer. Equipment dies and hosts move away, the more the longer a cut lasts; so
-it is restored as well once every network and every region of the base has been three quarters back
-(one straggler tolerated) for a whole day. Stragglers then count nowhere until they are heard again.
+gaps, whichever is longer. Equipment dies and hosts move away, the more the longer a cut lasts: with
+each day that has passed since it began another twentieth may be left behind, up to a quarter. So it
+is restored as well once every network and every region of the base has been back but for these (one
+straggler tolerated) for a whole day. Stragglers then count nowhere until they are heard again.
 """
 
 from collections import defaultdict
@@ -26,7 +27,8 @@ RESTORE_MINUTES = 10.0
 RESTORE_BEATS = 2.0
 CLOSE_DAYS = 1.0
 LEFT_BEHIND_DAYS = 1.0
-LEFT_BEHIND_SHARE = 0.25
+LEFT_BEHIND_A_DAY = 0.05
+LEFT_BEHIND_MAX = 0.25
 
 
 def follow(case: Case, roster: Roster, now: Instant, at: Instant, pace: Pace) -> list[Entry]:
@@ -45,7 +47,9 @@ def follow(case: Case, roster: Roster, now: Instant, at: Instant, pace: Pace) ->
     held_s = max(RESTORE_MINUTES * pace.minute_s, RESTORE_BEATS * beat_s)
     left_s = LEFT_BEHIND_DAYS * pace.day_s
     case.back_since = _since(case.back_since, now, back=_is_back(case.base, away, STRAGGLER_SHARE))
-    mostly = _is_back_everywhere(case.base, away)
+    days = (now - case.cut_at) / pace.day_s
+    left = min(STRAGGLER_SHARE + LEFT_BEHIND_A_DAY * days, LEFT_BEHIND_MAX)
+    mostly = _is_back_everywhere(case.base, away, left)
     case.mostly_back_since = _since(case.mostly_back_since, now, back=mostly)
     for since, wait_s in ((case.back_since, held_s), (case.mostly_back_since, left_s)):
         if since is not None and now - since >= wait_s:
@@ -61,12 +65,12 @@ def _is_back(lines: Sequence[Line], away: Sequence[Line], share: float) -> bool:
     return len(away) <= max(1.0, share * len(lines))
 
 
-def _is_back_everywhere(base: Sequence[Line], away: Sequence[Line]) -> bool:
-    """Whether each network and each region of the base is back but for what was left behind."""
-    if not _is_back(base, away, LEFT_BEHIND_SHARE):
+def _is_back_everywhere(base: Sequence[Line], away: Sequence[Line], left: float) -> bool:
+    """Whether each network and each region of the base is back but for a share left behind."""
+    if not _is_back(base, away, left):
         return False
     lines, gone = _by_place(base), _by_place(away)
-    return all(_is_back(lines[place], gone[place], LEFT_BEHIND_SHARE) for place in gone)
+    return all(_is_back(lines[place], gone[place], left) for place in gone)
 
 
 def _by_place(lines: Sequence[Line]) -> dict[tuple[str, str | None], list[Line]]:

@@ -198,7 +198,7 @@ class Engine:
         for late in self.roster.late:
             tracker = self._trackers.get(late.line.key.country)
             if tracker is not None:
-                tracker.hear_reach(late.line, late.at, "everywhere" if late.up else "nowhere")
+                tracker.hear_reach(late.line, late.at, "everywhere" if late.up else "not_us")
         self.roster.late.clear()
         watched = self.roster.watch.beats or self.roster.watch.logs
         for code in sorted(self._trackers):

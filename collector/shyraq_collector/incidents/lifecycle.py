@@ -29,7 +29,7 @@ EVENTS: Final[dict[Event, str]] = {
     "partial": "a quarter of those that were down, and at least two lines, are back",
     "worsen": "nine tenths of the deepest point are down again",
     "restore": "90 % of the lines up before are back (one straggler tolerated), and stayed so; or "
-    "three quarters of every network and region for a day",
+    "every network and region for a day, but for the few that a long cut leaves behind",
     "recut": "a new cut of the same scope, or inside it, was confirmed before closing",
     "close": "24 hours after restoration",
     "revise": "back-fill, an outside source or a second look changed what is known of the past",

@@ -80,7 +80,10 @@ def tell(
         held = _held_by_others(country, owner)
         scope = replace(scope, exempt_isps=tuple(i for i in scope.exempt_isps if i not in held))
     inside = [line for line in fallen if box.holds(line)]
-    return Story(scope=scope, parts=[box], onset=onset_of(inside or own))
+    onset = onset_of(inside or own)
+    if onset.latest > now:
+        onset = replace(onset, latest=now)
+    return Story(scope=scope, parts=[box], onset=onset)
 
 
 def _held_by_others(country: Country, owner: str | None) -> set[str | None]:

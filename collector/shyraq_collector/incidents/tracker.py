@@ -49,8 +49,8 @@ from shyraq_collector.incidents.story import (
 WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 """How long so few fallen lines must stay down before they are published; more need no wait."""
 
-LOOKS_A_BEAT = 15.0
-"""Where words come once an hour there is nothing new to see each minute."""
+LOOKS_A_BEAT = 12.0
+"""Where words come once an hour there is nothing new to see at each tick."""
 
 COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
@@ -122,7 +122,8 @@ class Tracker:
         """Lines that went quiet as a group count as missing before their leashes are over."""
         passed = now - self.judged_to if self.judged_to != NEVER else 0.0
         quiet = not any(case.is_open or case.state == "suspected" for case in self.cases)
-        for line in hushed(self._country, now, passed, quiet=quiet, pace=self._pace):
+        watch = self._roster.watch
+        for line in hushed(self._country, watch, now, passed, quiet=quiet, pace=self._pace):
             since = line.last_heard + SOFT_LEASHES * line.leash_s
             self._roster.move(line, "missing", since)
 
