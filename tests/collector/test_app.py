@@ -590,6 +590,7 @@ class Ticks:
             pace=self.pace,
             stopwatch=self.stopwatch,
             heartbeat_ms=HEARTBEAT_MS,
+            tick_ms=HEARTBEAT_MS,
             own_state=lambda: OwnState(
                 broker_connected=self.connected, canary_round_trip_ms=1.0, turned_away=0, nodes=1
             ),

@@ -279,8 +279,27 @@ def test_back_fill_tells_power_from_network(tells: bool, cause: str) -> None:
     assert "revise" not in states(play)
 
 
-def test_ladders_tell_a_domestic_only_phase() -> None:
-    """A nation whose nodes reached domestic tiers and nothing abroad was cut at its border."""
+def test_words_that_came_before_most_were_back_are_weighed_then() -> None:
+    """A third of a region returns and tells; the cause is decided when half of it is back."""
+    play = Play()
+    play.warm_up()
+    begin = play.now
+    play.minutes(60, sensors_of(region="XX-01"))
+    there = [p for p in play.placements if p.region == "XX-01"]
+    early = {p.node for p in there[: len(there) // 3]}
+    for placement in there:
+        play.backfill(placement.node, begin, play.now, up=False)
+    play.minutes(2, lambda p: p.region == "XX-01" and p.node not in early)
+    assert play.only().cause == "unknown"
+    play.minutes(2)
+    assert play.only().cause == "network"
+
+
+@pytest.mark.parametrize(
+    ("reach", "cause"), [("domestic", "domestic-only"), ("nowhere", "national")]
+)
+def test_ladders_tell_a_domestic_only_phase_from_a_national_one(reach: Reach, cause: str) -> None:
+    """Domestic tiers and nothing abroad: cut at the border. Nothing at all: by the country."""
     play = Play()
     play.warm_up()
     begin = play.now
@@ -289,12 +308,10 @@ def test_ladders_tell_a_domestic_only_phase() -> None:
     for placement in play.placements:
         if placement.role == "sensor":
             play.engine.ladder(
-                LadderWord(
-                    node=placement.node, at=begin + 600.0, known_at=play.now, reach="domestic"
-                )
+                LadderWord(node=placement.node, at=begin + 600.0, known_at=play.now, reach=reach)
             )
     play.minutes(1)
-    assert play.only().cause == "domestic-only"
+    assert play.only().cause == cause
 
 
 def test_an_outside_source_decides() -> None:

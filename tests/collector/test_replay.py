@@ -157,6 +157,48 @@ def test_a_collector_fault_is_its_own_kind(tmp_path: Path) -> None:
     assert kinds == ["collector-fault", "outage"]
 
 
+def test_watchers_as_rare_as_the_nodes_do_not_hide_our_own_fault(tmp_path: Path) -> None:
+    """All beat once an hour. An hour of ours makes each miss one word: no outage; two real ones do.
+
+    Nobody watched between two words of the canaries, so one missed word of a node proves nothing.
+    """
+    fault, cut = BEGIN_S + 6 * DAY_S, BEGIN_S + 7 * DAY_S
+    rows = [
+        row
+        for turn, node in enumerate([*(f"n{i}" for i in range(30)), "c0", "c1"])
+        for row in beats(node, BEGIN_S, BEGIN_S + 9 * DAY_S, 3600.0, seeded(turn))
+        if not fault <= row[0] < fault + 3600
+        and not (node[0] == "n" and cut <= row[0] < cut + 6 * 3600)
+    ]
+    paths = write(tmp_path, fleet_text(30), rows)
+    replay(*paths)
+    confirmed = [i for i in json.loads(paths[2].read_text()) if i["confirmed_at"]]
+    assert [i["kind"] for i in confirmed] == ["outage"]
+    onset = datetime.fromisoformat(confirmed[0]["onset"]["latest"]).timestamp()
+    assert abs(onset - cut) <= 3600
+
+
+def test_a_quiet_spell_of_irregular_canaries_delays_no_cut(tmp_path: Path) -> None:
+    """One network goes on: whoever is heard shows that we hear, whatever the canaries do."""
+    rng = seeded(13)
+    end, cut = BEGIN_S + 6 * DAY_S, BEGIN_S + 5 * DAY_S
+    rows: list[Row] = []
+    for node in [*(f"n{i}" for i in range(45)), "c0", "c1"]:
+        at = float(BEGIN_S)
+        while at < end:
+            at += rng.expovariate(5 / 3600)
+            spell = node[0] == "c" and -600 <= at - cut < 3000
+            gone = node[0] == "n" and int(node[1:]) % 3 and 0 <= at - cut < 40_000
+            if at < end and not spell and not gone:
+                rows.append((at, node, "up", at))
+    paths = write(tmp_path, fleet_text(45), rows)
+    replay(*paths)
+    confirmed = [i for i in json.loads(paths[2].read_text()) if i["confirmed_at"]]
+    assert [i["scope"]["isps"] for i in confirmed] == [["isp1", "isp2"]]
+    at = datetime.fromisoformat(confirmed[0]["confirmed_at"]).timestamp()
+    assert at - cut <= 3000
+
+
 def test_back_fill_counts_only_from_its_receipt(tmp_path: Path) -> None:
     """Late words neither delay the alarm nor end the cut; they decide its cause afterwards."""
     rows = cut_record(60.0, 2.5)
@@ -207,6 +249,8 @@ def test_time_can_run_thirty_times_faster(tmp_path: Path) -> None:
         ("-5,n0,up", "neither RFC 3339"),
         ("2021-01-01T00:00:00Z,n0,up", "order"),
         ("2022-01-01T00:00:00Z,n0", "too few columns"),
+        ("1640995200000,n0,up", "milliseconds"),
+        ("9999-12-31T23:59:59Z,n0,up", "400 days"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_place(tmp_path: Path, row: str, problem: str) -> None:
@@ -224,6 +268,7 @@ def test_a_wrong_row_is_refused_with_its_place(tmp_path: Path, row: str, problem
     ("text", "line", "problem"),
     [
         ("isp,region\n", 1, "header lacks node"),
+        ("node,isp,isp\n", 1, "a column twice"),
         (HEADER, 1, "no node"),
         (HEADER + "a,,,XX,,,sensor\na,,,XX,,,sensor\n", 3, "twice"),
         (HEADER + "a,,,XX,carrier pigeon,,sensor\n", 2, "access"),

@@ -155,17 +155,19 @@ class World:
         """The nodes whose turn is in one half of a minute."""
         bad = 0.012 if 13 <= (base % DAY_S) / HOUR_S < 18 else 0.004
         odd, jitter, spans, turn = self._rng.random, self._jitter, self._spans, self._turn
+        ears = [detector.heard for detector in detectors]
         for phase, node in nodes:
             turn = (turn + 1) % 4099
-            at = base + min(max(phase + jitter[turn], 0.0), 59.9)
+            offset = phase + jitter[turn]
+            at = base + (offset if 0.0 < offset < 59.9 else min(max(offset, 0.0), 59.9))
             silences = spans[node]
             if silences and at >= silences[-1][0] and self._silent(detectors, node, at):
                 continue
             if odd() < bad:
                 late += self._odd(at, base, node)
                 continue
-            for detector in detectors:
-                detector.heard(node, at, at)
+            for heard in ears:
+                heard(node, at, at)
         self._turn = turn
 
     def _odd(self, at: float, base: float, node: str) -> list[tuple[float, str]]:

@@ -20,6 +20,7 @@ from support.collectors import House
 from support.signing import SigningNode, measurement
 
 HEARTBEAT_MS = 60_000
+TICK_MS = HEARTBEAT_MS // 2
 BEAT_MS = HEARTBEAT_MS // BEATS_PER_HEARTBEAT
 
 
@@ -89,7 +90,12 @@ class Nodes:
             before = self.canaries
             self.pace.advance(BEAT_MS)
             await until(lambda before=before: has_died() or self.canaries > before)  # type: ignore[misc]
-        tick_ms = self.pace.now_ms() // HEARTBEAT_MS * HEARTBEAT_MS
+            if self.pace.now_ms() % TICK_MS < BEAT_MS:
+                await self._ticked(house, has_died)
+
+    async def _ticked(self, house: House, has_died: Callable[[], bool]) -> None:
+        """Return once the last tick that was due has been committed."""
+        tick_ms = self.pace.now_ms() // TICK_MS * TICK_MS
         with house.reader() as reader:
             await until(lambda: has_died() or (queries.mark(reader)[0] or 0) >= tick_ms)
 

@@ -1,6 +1,6 @@
 """The ticks: what was stored goes in, what is concluded is committed.
 
-At each absolute multiple of the heartbeat:
+At each absolute multiple of half the heartbeat:
 
 1. If our own side stumbled since the last tick, the engine is told first (`eyes`).
 2. The judge's verdicts since the last tick are taken, in the order of what was measured, and the
@@ -70,6 +70,7 @@ class Judging:
         pace: Pace,
         stopwatch: Stopwatch,
         heartbeat_ms: int,
+        tick_ms: int,
         own_state: Callable[[], OwnState],
         save: Callable[[Findings], Awaitable[None]],
         memory: Memory | None,
@@ -85,7 +86,8 @@ class Judging:
             eyes: Our own stumbles, and the watermark.
             pace: When ticks are due.
             stopwatch: What a snapshot costs.
-            heartbeat_ms: Distance of ticks.
+            heartbeat_ms: Of the fleet.
+            tick_ms: Distance of ticks.
             own_state: Asked at each tick, for the view.
             save: Commits what one tick found.
             memory: What the last tick left behind; None at the first start.
@@ -100,6 +102,7 @@ class Judging:
         self._stopwatch = stopwatch
         self._snapshot_due_ms = 0.0
         self._heartbeat_ms = heartbeat_ms
+        self._tick_ms = tick_ms
         self._own_state = own_state
         self._save = save
         self._started_ms = pace.now_ms()
@@ -147,18 +150,18 @@ class Judging:
         """Tick until cancelled; ticks that were slept through are one."""
         while True:
             now_ms = self._pace.now_ms()
-            due_ms = (now_ms // self._heartbeat_ms + 1) * self._heartbeat_ms
+            due_ms = (now_ms // self._tick_ms + 1) * self._tick_ms
             await self._pace.sleep_ms(due_ms - now_ms)
             now_ms = self._pace.now_ms()
             if now_ms < due_ms:
                 continue  # the wall clock was set back
-            await self.tick(max(due_ms, now_ms // self._heartbeat_ms * self._heartbeat_ms), due_ms)
+            await self.tick(max(due_ms, now_ms // self._tick_ms * self._tick_ms), due_ms)
 
     async def tick(self, at_ms: int, due_ms: int) -> None:
         """One tick.
 
         Args:
-            at_ms: The newest multiple of the heartbeat that has passed.
+            at_ms: The newest multiple of a tick that has passed.
             due_ms: The multiple that was slept for; earlier when this tick is late.
         """
         if at_ms <= self._last_tick_ms:

@@ -218,6 +218,7 @@ class Rooms:
             pace=self._pace,
             stopwatch=self._stopwatch,
             heartbeat_ms=config.heartbeat_s * 1000,
+            tick_ms=config.heartbeat_s * 500,
             own_state=lambda: OwnState(
                 broker_connected=self._door.is_connected,
                 canary_round_trip_ms=self._canary.round_trip_ms,

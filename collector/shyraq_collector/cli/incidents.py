@@ -16,8 +16,8 @@ from shyraq_collector.config import CollectorConfig, load_config
 from shyraq_collector.facts.incidents import Entry, Incident, Scope
 from shyraq_collector.facts.signals import OutsideWord
 from shyraq_collector.incidents.explain import Explanation, Saying, as_svg
+from shyraq_collector.incidents.form import as_json as incident_json
 from shyraq_collector.registry import Registry
-from shyraq_collector.replay import as_json as incident_json
 from shyraq_collector.store import queries
 from shyraq_collector.store.findings import memory
 from shyraq_collector.store.outside import write_outside

@@ -6,8 +6,9 @@ How the app uses it:
 2. After each commit, for every report in it: `heard` for a live one, `word` for back-fill and panel
    samples. Canaries and controls are nodes like the others, with their role in the placement.
 3. `absent` for announced absences, `hold` for every disconnect or late tick of our own.
-4. At each absolute multiple of the heartbeat: `tick(at, watermark=…)`. Entries come back as values,
-   to be stored and published; `snapshot()` is stored in the same transaction, with the cursor.
+4. At each absolute multiple of half a heartbeat: `tick(at, watermark=…)`. Entries come back as
+   values, to be stored and published; `snapshot()` is stored in the same transaction, with the
+   cursor.
 5. After a crash: the same constructor, then `restore(snapshot)`, then the arrivals since the
    cursor. The same incidents come out, with the same ids.
 
@@ -180,7 +181,7 @@ class Engine:
     # -- judging -----------------------------------------------------------------------------------
 
     def tick(self, at: Instant, *, watermark: Instant | None = None) -> list[Entry]:
-        """Judge everything that can be judged at `at`, an absolute multiple of the heartbeat.
+        """Judge everything that can be judged at `at`, a multiple of half a heartbeat.
 
         Args:
             at: The tick's instant; also when its entries are published.
@@ -205,7 +206,7 @@ class Engine:
             said += self._trackers[code].judge(now, at, watched=watched)
             said += self._targets[code].judge(now, at, self.pace)
             said += self._phases[code].judge(now, at, self.pace)
-        if at % self.pace.day_s < self.pace.heartbeat_s:
+        if at % self.pace.day_s < self.pace.tick_s:
             for cases in self._shelves():
                 cases[:] = [c for c in cases if not c.is_over_since(at - self._keep_s)]
         # What one tick says twice of one incident is one entry: the last word.
