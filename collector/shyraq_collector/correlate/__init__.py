@@ -5,6 +5,7 @@
 `line`      one line: its learned habit, its drop rate, what it is worth as evidence
 `country`   the lines of one country, and what is usual among them
 `roster`    all lines: arrivals in, transitions up → missing → absent out
+`wheel`     which lines are to be looked at now
 `lattice`   the fixed tree of groups of one country, with their counts
 `edge`      test: too many lines fell at once
 `level`     test: too many lines are down, whenever they fell

@@ -91,7 +91,8 @@ def _span(line: Line) -> tuple[Instant, Instant]:
         return line.last_heard, line.missing_since
     if line.leash_s <= REGULAR_LEASH * line.median_s:
         return line.last_heard, line.last_heard + 1.1 * line.median_s
-    return line.last_heard, max(line.last_heard, line.missing_since)
+    missed = min(line.missing_since, line.last_heard + line.leash_s)  # it may have been excused
+    return line.last_heard, max(line.last_heard, missed)
 
 
 def _may_be_late_s(lines: Sequence[Line]) -> float:

@@ -21,13 +21,17 @@
 
 from dataclasses import dataclass
 
+from shyraq_collector.correlate.country import Country
 from shyraq_collector.correlate.line import NEVER
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.roster import Roster
 from shyraq_collector.facts.fleet import Instant
 
 RETURN_BEATS = 10.0
-"""After a fault of ours nodes may take so many of their usual gaps to return; an hour at most."""
+"""After a fault of ours nodes may take so many of their usual gaps to return; an hour at most.
+
+Where words are rare the part of a leash that a hush needs is enough: it is several gaps long.
+"""
 
 SLACK, SOONER = 0.75, 0.9
 LOG_BEATS = 2.5
@@ -91,10 +95,18 @@ class Health:
         since, self.blind_since = self.blind_since, None
         if since is None:
             return
-        slowest = max((country.beat_s for country in roster.countries.values()), default=0.0)
-        wait_s = max(pace.hold_s, min(RETURN_BEATS * slowest, pace.hour_s, 2.0 * (now - since)))
+        slowest = max(
+            (_return_s(country, pace) for country in roster.countries.values()), default=0
+        )
+        wait_s = max(pace.hold_s, min(slowest, pace.hour_s, 2.0 * (now - since)))
         self.held_until = max(self.held_until, now + wait_s)
         roster.excuse(since, self.held_until)
+
+
+def _return_s(country: Country, pace: Pace) -> float:
+    """How long its lines may take to be heard again after a fault of ours."""
+    usual_s = RETURN_BEATS * country.beat_s
+    return min(usual_s, country.margin_s + country.beat_s) if country.is_sparse(pace) else usual_s
 
 
 def share_overdue(roster: Roster, now: Instant) -> float:

@@ -38,6 +38,9 @@ LEASH_MEDIANS = 2.1
 LEASH_TAIL = 1.3
 LEASH_MEDIANS_MAX = 8.0
 LEASH_NARROWS = 0.15
+SPREAD_OF_A_BEAT = 1.15
+"""Gaps as like as that are a beat: a leash of two of them is never outlasted by chance."""
+
 GAPS_LEARNED = 32
 GAPS_NEEDED = 8
 BANDS = (0.0, 1.0, 3.0)
@@ -142,8 +145,13 @@ class Line:
         self.tiny_s = 0.1 * median
         self.learned = True
         self.wanted = GAPS_LEARNED
-        reaches = [(1.0 + steps) * self.leash_s / median for steps in BANDS]
-        self.overruns = [overrun(reach, gaps[-2] / gaps[1], len(gaps)) for reach in reaches]
+        spread = gaps[-2] / gaps[1]
+        self.overruns = [
+            overrun((1.0 + steps) * self.leash_s / median, spread, len(gaps))
+            if spread > SPREAD_OF_A_BEAT
+            else 0.0
+            for steps in BANDS
+        ]
 
     @property
     def logs_changes(self) -> bool:

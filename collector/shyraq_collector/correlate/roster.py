@@ -4,7 +4,7 @@
 2. A live `down` word (a panel sample) moves it to `missing` at once. From then on the line is
    explicit: its silence means unknown, not down.
 3. `advance` moves to `missing` every line whose leash ended before the judged instant. Each line
-   that is up sits once in a wheel of buckets, twelve a heartbeat, so quiet lines cost nothing.
+   that is up sits in a wheel of buckets, twelve a heartbeat (see `wheel`).
 4. Watchers (canaries, controls) go to `watch` and are never judged here.
 5. A word older than the line's own leash is back-fill: it is put aside in `late` as an explanation
    of the past and never counts as an arrival.
@@ -20,6 +20,7 @@ from shyraq_collector.correlate.country import Country, Late
 from shyraq_collector.correlate.line import LEASH_MEDIANS_MAX, NEVER, Line, LineState, pool
 from shyraq_collector.correlate.pace import Pace
 from shyraq_collector.correlate.watch import Watch
+from shyraq_collector.correlate.wheel import Wheel
 from shyraq_collector.facts.fleet import Instant, NodeId, Placement
 
 RIPE_HOURS = 6.0
@@ -49,10 +50,8 @@ class Roster:
         self.late: list[Late] = []
         self.spools = False
         self._cadence_s = cadence_s
-        self._bucket_s = pace.heartbeat_s / BUCKETS_A_BEAT
         self._by_node: dict[NodeId, Line] = {}
-        self._wheel: dict[int, list[Line]] = {}
-        self.wheel_at: int | None = None
+        self.wheel = Wheel(pace.heartbeat_s / BUCKETS_A_BEAT)
 
     def place(self, placement: Placement) -> None:
         """Add a node, or move it to another line."""
@@ -140,23 +139,8 @@ class Roster:
 
     def advance(self, horizon: Instant) -> None:
         """Move every line whose leash ended at or before `horizon` to `missing`."""
-        last = math.floor(horizon / self._bucket_s)
-        if self.wheel_at is None:
-            self.wheel_at = min(self._wheel, default=last + 1)
-        wheel, bucket_s = self._wheel, self._bucket_s
-        for bucket in range(self.wheel_at, last + 1):
-            for line in wheel.pop(bucket, ()):
-                due = line.last_heard + line.leash_s
-                if line.state != "up":
-                    line.bucket = None
-                elif due > horizon and not line.explicit:
-                    # Nearly always, and by the million: it has been heard since.
-                    line.bucket = again = max(math.ceil(due / bucket_s), last + 1)
-                    wheel.setdefault(again, []).append(line)
-                else:
-                    line.bucket = None
-                    self._check(line, horizon)
-        self.wheel_at = max(self.wheel_at, last + 1)
+        for line in self.wheel.turn(horizon):
+            self._check(line, horizon)
         for country in self.countries.values():
             if horizon - country.pooled_at >= self.pace.hour_s:
                 self._let_chronic_go(country, horizon)
@@ -195,7 +179,7 @@ class Roster:
         else:
             country.missing.pop(line.key, None)
         if state == "up":
-            self._schedule(line, line.last_heard + line.leash_s)
+            self.wheel.seat(line, line.last_heard + line.leash_s)
 
     def leave_out(self, lines: Iterable[Line]) -> None:
         """Take lines out of every count until they are heard again."""
@@ -204,14 +188,12 @@ class Roster:
 
     def resume(self, wheel_at: int | None) -> None:
         """Rebuild counts and wheel from the lines' own states, after a snapshot was loaded."""
-        self._wheel.clear()
-        self.wheel_at = wheel_at
+        self.wheel.resume(wheel_at)
         for country in self.countries.values():
             for line in country.lines.values():
                 if line.state == "up":
                     country.lattice.count(line.groups, 1)
-                if line.bucket is not None:
-                    self._wheel.setdefault(line.bucket, []).append(line)
+                self.wheel.put_back(line)
 
     def _heard_again(self, line: Line, at: Instant, known_at: Instant, gap: float) -> None:
         if line.watcher:
@@ -249,7 +231,7 @@ class Roster:
             if len(line.recent) >= line.wanted:
                 line.learn()
                 if line.state == "up":
-                    self._schedule(line, line.last_heard + line.leash_s)
+                    self.wheel.seat(line, line.last_heard + line.leash_s)
 
     def _become_explicit(self, line: Line) -> None:
         if line.explicit:
@@ -276,20 +258,11 @@ class Roster:
             due = line.due(line.leash_s, self.watch.gap_since(line.last_heard))
             due = max(due, line.excused_until)
         if due > horizon:
-            self._schedule(line, min(due, horizon + self.pace.day_s))
+            self.wheel.seat(line, min(due, horizon + self.pace.day_s))
         elif line.explicit:
             self.move(line, "new")
         else:
             self.move(line, "missing", due)
-
-    def _schedule(self, line: Line, due: Instant) -> None:
-        if line.bucket is not None or not math.isfinite(due):
-            return
-        bucket = math.ceil(due / self._bucket_s)
-        if self.wheel_at is not None:
-            bucket = max(bucket, self.wheel_at)
-        line.bucket = bucket
-        self._wheel.setdefault(bucket, []).append(line)
 
     def _let_chronic_go(self, country: Country, horizon: Instant) -> None:
         for line in list(country.missing.values()):

@@ -70,7 +70,7 @@ def freeze(parts: Parts) -> bytes:
     roster = parts.roster
     memory = {
         "fields": FINGERPRINT,
-        "wheel_at": roster.wheel_at,
+        "wheel_at": roster.wheel.at,
         "spools": roster.spools,
         "health": encode(parts.health),
         "watch": {name: getattr(roster.watch, name) for name in OF_WATCH},

@@ -51,7 +51,6 @@ WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 
 LOOKS_A_BEAT = 12.0
 """Where words come once an hour there is nothing new to see at each tick."""
-
 COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
 ROLL_BEATS = 120.0
@@ -122,8 +121,8 @@ class Tracker:
         """Lines that went quiet as a group count as missing before their leashes are over."""
         passed = now - self.judged_to if self.judged_to != NEVER else 0.0
         quiet = not any(case.is_open or case.state == "suspected" for case in self.cases)
-        watch = self._roster.watch
-        for line in hushed(self._country, watch, now, passed, quiet=quiet, pace=self._pace):
+        ears, pace = self._roster.watch, self._pace
+        for line in hushed(self._country, ears, now, passed, quiet=quiet, pace=pace):
             since = line.last_heard + SOFT_LEASHES * line.leash_s
             self._roster.move(line, "missing", since)
 
