@@ -523,6 +523,20 @@ def test_the_inner_parts_that_are_used_are_still_there() -> None:
     assert hasattr(paho.Client, "connect_timeout")
 
 
+async def test_a_small_chunk_waits_a_moment_for_more_and_a_full_one_does_not() -> None:
+    """What arrives while it waits comes along; nothing is taken twice or out of order."""
+    inbox = Inbox()
+    messages = [Message(topic="t", payload=b"", received_ms=ms) for ms in range(5)]
+    inbox.offer(messages[0])
+    taking = asyncio.ensure_future(inbox.take(3, gather_s=0.001))
+    await asyncio.sleep(0)
+    for message in messages[1:]:
+        inbox.offer(message)
+    assert await taking == messages[:3]
+    assert await inbox.take(2, gather_s=3600) == messages[3:]
+    assert inbox.oldest_ms == 0
+
+
 def test_a_socket_read_at_once_gives_out_what_was_sent_piece_by_piece() -> None:
     """Whatever the sizes asked for; what is left in memory is told as pending."""
     left, right = socket.socketpair()

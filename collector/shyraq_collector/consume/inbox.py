@@ -49,9 +49,16 @@ class Inbox:
         self._filled.set()
         return True
 
-    async def take(self, limit: int) -> list[Message]:
-        """The next messages, at least one, at most `limit`; they stay counted until `done`."""
+    async def take(self, limit: int, *, gather_s: float = 0.0) -> list[Message]:
+        """The next messages, at least one, at most `limit`; they stay counted until `done`.
+
+        Args:
+            limit: How many.
+            gather_s: Real time to wait for more once there is one, if there are fewer.
+        """
         await self._filled.wait()
+        if gather_s and len(self._waiting) < limit:
+            await asyncio.sleep(gather_s)
         chunk = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         self._size_bytes -= sum(len(message.payload) for message in chunk)
         self._taken_ms.extend(message.received_ms for message in chunk)

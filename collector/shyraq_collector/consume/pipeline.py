@@ -27,6 +27,9 @@ from shyraq_wire.topics import parse_node_topic
 CHUNK_MESSAGES: Final = 64
 """Messages for one thread at a time: a hand-over costs as much as a few signatures."""
 
+_GATHER_S: Final = 0.01
+"""Real time that a small chunk waits for more: what a chunk costs besides is then shared."""
+
 _CHUNKS_AHEAD: Final = 8
 
 Item = VerifiedReport | Rejection
@@ -86,7 +89,7 @@ class Pipeline:
 
     async def _verify(self, group: asyncio.TaskGroup) -> None:
         while True:
-            chunk = await self._inbox.take(CHUNK_MESSAGES)
+            chunk = await self._inbox.take(CHUNK_MESSAGES, gather_s=_GATHER_S)
             await self._verifying.put(group.create_task(self._verify_chunk(chunk)))
 
     async def _verify_chunk(self, chunk: Sequence[Message]) -> list[Item]:
