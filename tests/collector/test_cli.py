@@ -121,6 +121,20 @@ def test_a_node_is_added_listed_moved_and_revoked(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
+    ("group", "usual"), [("nodes", "list"), ("incidents", "list"), ("query", "measurements")]
+)
+def test_a_group_without_a_command_asks_its_usual_question(
+    shell: Shell, stored: tuple[StoredLedger, SigningNode], group: str, usual: str
+) -> None:
+    """`incidents --json` is `incidents list --json`; `--help` stays the group's."""
+    assert stored
+    assert shell(group) == shell(group, usual)
+    assert shell.json(group) == shell.json(group, usual)
+    assert run_command([group, "--help"]) == 0
+    shell(group, "no-such-question", code=2)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("nodes", "show", "node-0009"), "node-0009: not registered"),

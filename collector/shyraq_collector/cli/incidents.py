@@ -9,7 +9,14 @@ from typing import get_args
 import click
 
 from shyraq_collector.app.engine import make_engine
-from shyraq_collector.cli.options import WRONG, config_option, json_option, moment_text, reading
+from shyraq_collector.cli.options import (
+    WRONG,
+    Asking,
+    config_option,
+    json_option,
+    moment_text,
+    reading,
+)
 from shyraq_collector.cli.show import print_json, print_table
 from shyraq_collector.clock import RealPace
 from shyraq_collector.config import CollectorConfig, load_config
@@ -27,9 +34,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 _FORGOTTEN = "the engine's memory no longer holds this incident"
 
 
-@click.group()
+@click.group(cls=Asking, usual="list")
 def incidents() -> None:
-    """What was told: list, show; what others say: outside."""
+    """What was told: list (also where no command stands), show; what others say: outside."""
 
 
 @incidents.command(name="list")

@@ -7,6 +7,7 @@ from typing import Any, cast, get_args
 import click
 
 from shyraq_collector.cli.options import (
+    Asking,
     age_text,
     changing,
     config_option,
@@ -48,9 +49,9 @@ def _placed(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
+@click.group(cls=Asking, usual="list")
 def nodes() -> None:
-    """Who may report: add, list, show, move, add-key, revoke."""
+    """Who may report: list (also where no command stands), show, add, move, add-key, revoke."""
 
 
 @nodes.command()

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -33,6 +33,29 @@ config_option = click.option(
     help="The configuration file.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Asking(click.Group):
+    """A group of questions, one of which is meant where none is named."""
+
+    def __init__(self, *args: Any, usual: str, **options: Any) -> None:  # noqa: ANN401  # click's
+        """As click's own.
+
+        Args:
+            *args: Handed through.
+            usual: The command that is meant.
+            **options: Handed through.
+        """
+        super().__init__(*args, **options)
+        self._usual = usual
+
+    def parse_args(  # type: ignore[explicit-override]  # typing.override needs Python 3.12
+        self, ctx: click.Context, args: list[str]
+    ) -> list[str]:
+        """As click's own; `incidents --json` is `incidents list --json`."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [self._usual, *args]
+        return super().parse_args(ctx, args)
 
 
 def moment(text: str) -> int:

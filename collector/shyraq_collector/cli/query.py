@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from shyraq_collector.cli.options import config_option, moment, moment_text, reading
+from shyraq_collector.cli.options import Asking, config_option, moment, moment_text, reading
 from shyraq_collector.cli.show import print_csv, print_json_rows, print_table
 from shyraq_collector.facts.verdicts import Verdict
 from shyraq_collector.store import listing, queries
@@ -52,9 +52,9 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
+@click.group(cls=Asking, usual="measurements")
 def query() -> None:
-    """What was stored: measurements, verdicts, reports."""
+    """What was stored: measurements (also where no command stands), verdicts, reports."""
 
 
 @query.command()
