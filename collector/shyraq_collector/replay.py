@@ -166,7 +166,7 @@ def _told(
         state = row[state_i]
         try:
             if state == "up":
-                heard(row[node_i], min(at, known), known)
+                heard(row[node_i], at if at < known else known, known)  # noqa: FURB136 - a call
             elif state == "down":
                 down(row[node_i], min(at, known), known)
             else:
@@ -210,10 +210,11 @@ class _Clock:
     def parse(self, text: str) -> Instant:
         """POSIX seconds of an RFC 3339 text (no zone: UTC) or of a number."""
         minute = self._minutes.get(text[:16])
-        if minute is not None and len(text) == 20 and text[19] == "Z" and text[16] == ":":
-            seconds = text[17:19]
-            if seconds.isdecimal():
-                return minute + int(seconds)
+        if minute is not None and text[-1] == "Z" and text[16] == ":":
+            seconds = text[17:-1]
+            whole, _, part = seconds.partition(".")
+            if len(whole) == 2 and whole < "60" and f"{whole}{part}".isdecimal():
+                return minute + float(seconds)
         return self._parse_fully(text)
 
     def _parse_fully(self, text: str) -> Instant:
@@ -223,10 +224,10 @@ class _Clock:
             return _number(text)
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
-        if text[19:] == "Z" and text[10:11] in {"T", " "}:
+        if text[-1:] == "Z" and text[16:17] == ":" and text[10:11] in {"T", " "}:
             if len(self._minutes) > 5000:
                 self._minutes.clear()
-            self._minutes[text[:16]] = when.replace(second=0).timestamp()
+            self._minutes[text[:16]] = when.replace(second=0, microsecond=0).timestamp()
         return when.timestamp()
 
 

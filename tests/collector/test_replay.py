@@ -250,6 +250,8 @@ def test_time_can_run_thirty_times_faster(tmp_path: Path) -> None:
         ("2021-01-01T00:00:00Z,n0,up", "order"),
         ("2022-01-01T00:00:00Z,n0", "too few columns"),
         ("1640995200000,n0,up", "milliseconds"),
+        ("2022-01-01T00:00:60Z,n0,up", "neither RFC 3339"),
+        ("2022-01-01T00:00:.5Z,n0,up", "neither RFC 3339"),
         ("9999-12-31T23:59:59Z,n0,up", "400 days"),
     ],
 )
@@ -306,6 +308,7 @@ def test_times_may_carry_zones_fractions_or_none(tmp_path: Path) -> None:
         "2022-01-01 00:00:00Z",
         "2022-01-01T06:00:00+06:00",
         "2022-01-01T00:00:00.000Z",
+        "2022-01-01t00:00:00z",
         "1640995200",
         "1640995200.0",
     ]
