@@ -9,6 +9,7 @@ that was seen. None of the three says "blocked": a node sees steps, the collecto
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Final, cast, get_args
 
 from shyraq_agent.measure import PROBE_OF_KIND, PROBES
@@ -173,17 +174,30 @@ def _word(step: RawStep) -> str:
 
 
 def _tell(name: str, value: Json) -> Iterator[str]:
-    """A field in a line; each hop of a route in one of its own."""
-    if name != "hops" or not isinstance(value, Sequence):
-        yield f"{name}: {_short(value)}"
+    """A field, in lines that fit; each hop of a route and each object of a list on its own."""
+    members = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    if name != "hops" or not members:
+        if members and all(isinstance(member, Mapping) for member in members):
+            yield f"{name}:"
+            for member in cast("Sequence[Mapping[str, Json]]", members):
+                for number, (key, each) in enumerate(member.items()):
+                    yield from _wrapped(f"{'  ' if number else '- '}{key}: {_short(each)}")
+        else:
+            yield from _wrapped(f"{name}: {_short(value)}")
         return
     for hop in cast("Sequence[Sequence[Json]]", value):
         ttl, who, answer, took_ms = hop
         yield f"{ttl:>4}  {who or '*':<40}{answer}" + (f", {took_ms} ms" if took_ms else "")
 
 
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, _TOLD_WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+
+
 def _short(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False, default=list)
+    if not text.isprintable():  # a page's title must not steer the terminal
+        text = json.dumps(value, default=list)
     return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 1] + "…"
 
 
@@ -219,3 +233,5 @@ _PROBE_WIDTH: Final = 6
 _TARGET_WIDTH: Final = 27
 _DURATION_WIDTH: Final = 6
 _VALUE_WIDTH: Final = 200
+_TOLD_WIDTH: Final = _COLUMNS - 26
+"""Of a field, right of a step's name and time."""

@@ -27,6 +27,7 @@ AUTHORITY = Authority()
 CONTEXT = server_context(AUTHORITY.leaf(HOST))
 PAGES = {
     "/": page(b"<title>Orda</title>"),
+    "/steering": page("<title>\u009b31m Orda</title>".encode()),
     "/gone": page(b"", status="404 Not Found"),
     "/lan": redirect("http://10.0.0.1/"),
     "/loop": redirect("/loop"),
@@ -107,6 +108,16 @@ async def test_a_measurement_can_be_read_step_by_step() -> None:
     assert any("handshake" in line and line.endswith("connection_reset") for line in lines)
     assert any("torn down by a reset" in line for line in lines)
     assert any('server_name: "orda.example"' in line for line in lines)
+
+
+async def test_what_was_seen_fits_a_terminal_and_does_not_steer_it() -> None:
+    """No line is longer than 80 columns; a title's control characters are escaped."""
+    text = "https://orda.example:{good}/steering"
+    shown = render_steps((await measure(text))[text])
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "\\u009b31m" in shown
+    assert "- sha256:" in shown
+    assert "\u009b" not in shown
 
 
 async def test_a_route_is_told_hop_by_hop() -> None:
