@@ -26,7 +26,7 @@ def problem(document: Mapping[str, Any]) -> str | None:
     if type(loaded).__name__ != "WebConnectivity":
         return f"taken for {type(loaded).__name__}"
     for name in ROWS:
-        written = document["test_keys"][name] or []
+        written = document["test_keys"].get(name) or []
         if len(written) != len(getattr(loaded.test_keys, name) or []):
             return f"{name} lost rows"
     return None
