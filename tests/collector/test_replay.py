@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +60,15 @@ def beats(node: str, begin: float, end: float, every: float, rng: random.Random)
     return rows
 
 
+def irregular(nodes: int, end: float, rng: random.Random) -> Iterator[Row]:
+    """So many nodes and two canaries, each heard five times an hour at any moment."""
+    for node in [*(f"n{i}" for i in range(nodes)), "c0", "c1"]:
+        at = BEGIN_S + rng.expovariate(5 / 3600)
+        while at < end:
+            yield at, node, "up", at
+            at += rng.expovariate(5 / 3600)
+
+
 def cut_record(every: float, days: float) -> list[Row]:
     """Thirty nodes with a cut of ten hours on the last day but one; canaries go on."""
     rng = seeded(5)
@@ -93,15 +102,12 @@ def test_a_cut_is_found_at_any_cadence(
 
 def test_five_irregular_arrivals_an_hour_are_a_habit_too(tmp_path: Path) -> None:
     """Poisson arrivals are learned; the cut is found, and nothing else."""
-    rng = seeded(11)
     end, cut = BEGIN_S + 6 * DAY_S, BEGIN_S + 4 * DAY_S
-    rows: list[Row] = []
-    for node in [*(f"n{i}" for i in range(40)), "c0", "c1"]:
-        at = float(BEGIN_S)
-        while at < end:
-            at += rng.expovariate(5 / 3600)
-            if at < end and (node[0] == "c" or not cut <= at < cut + 40_000):
-                rows.append((at, node, "up", at))
+    rows = [
+        row
+        for row in irregular(40, end, seeded(11))
+        if row[1][0] == "c" or not cut <= row[0] < cut + 40_000
+    ]
     paths = write(tmp_path, fleet_text(40), rows)
     replay(*paths)
     confirmed = [i for i in json.loads(paths[2].read_text()) if i["confirmed_at"]]
@@ -180,17 +186,15 @@ def test_watchers_as_rare_as_the_nodes_do_not_hide_our_own_fault(tmp_path: Path)
 
 def test_a_quiet_spell_of_irregular_canaries_delays_no_cut(tmp_path: Path) -> None:
     """One network goes on: whoever is heard shows that we hear, whatever the canaries do."""
-    rng = seeded(13)
     end, cut = BEGIN_S + 6 * DAY_S, BEGIN_S + 5 * DAY_S
-    rows: list[Row] = []
-    for node in [*(f"n{i}" for i in range(45)), "c0", "c1"]:
-        at = float(BEGIN_S)
-        while at < end:
-            at += rng.expovariate(5 / 3600)
-            spell = node[0] == "c" and -600 <= at - cut < 3000
-            gone = node[0] == "n" and int(node[1:]) % 3 and 0 <= at - cut < 40_000
-            if at < end and not spell and not gone:
-                rows.append((at, node, "up", at))
+
+    def is_silent(row: Row) -> bool:
+        after_s, node = row[0] - cut, row[1]
+        if node[0] == "c":
+            return -600 <= after_s < 3000
+        return int(node[1:]) % 3 != 0 and 0 <= after_s < 40_000
+
+    rows = [row for row in irregular(45, end, seeded(13)) if not is_silent(row)]
     paths = write(tmp_path, fleet_text(45), rows)
     replay(*paths)
     confirmed = [i for i in json.loads(paths[2].read_text()) if i["confirmed_at"]]
