@@ -295,6 +295,21 @@ def test_words_that_came_before_most_were_back_are_weighed_then() -> None:
     assert play.only().cause == "network"
 
 
+@pytest.mark.parametrize(("tell", "cause"), [(0, "power"), (12, "cut-off")])
+def test_a_country_of_which_a_quarter_tells_has_not_lost_power(tell: int, cause: str) -> None:
+    """Where so many had power, the silence of the others says only that they keep no spool."""
+    play = Play()
+    play.warm_up()
+    begin = play.now
+    play.minutes(60, sensors_of())
+    play.minutes(2)
+    for placement in play.placements[: 4 * tell : 4]:
+        play.backfill(placement.node, begin, play.now, up=False)
+    play.backfill("n-0-0-0-0", begin - 3600.0, begin - 1800.0, up=True)
+    play.minutes(20)
+    assert play.only().cause == cause
+
+
 @pytest.mark.parametrize(
     ("reach", "cause"), [("domestic", "domestic-only"), ("nowhere", "national")]
 )

@@ -27,7 +27,7 @@ from shyraq_collector.incidents.case import Case
 
 DECIDED_SHARE = 2.0 / 3.0
 POWERED_SHARE = 0.2
-"""So many may run on a battery; where more have told, the rest has no spool that would speak."""
+"""Of a whole country so many may run on batteries; where more tell, the rest keeps no spool."""
 
 TELLERS_MIN = 2
 CLIMBED_SHARE = 1.0 / 3.0
@@ -103,8 +103,9 @@ def _revised(case: Case) -> Cause:
     if told.total() >= DECIDED_SHARE * back:
         return _reached(case, told)
     silent = back - told.total()
-    few_told = told.total() <= max(1.0, POWERED_SHARE * back)
-    if case.state == "restored" and case.spools and few_told and silent >= DECIDED_SHARE * back:
+    if case.scope.level == "nation" and told.total() > POWERED_SHARE * back:
+        return case.cause
+    if case.state == "restored" and case.spools and silent >= DECIDED_SHARE * back:
         return "power" if case.scope.level in {"region", "nation"} else case.cause
     return case.cause
 
