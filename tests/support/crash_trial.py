@@ -83,6 +83,8 @@ class Plan:
     victim: Victim
     points: list[str]
     """Named points still to be tried, the next one last."""
+    not_passed: set[str] = field(default_factory=set)
+    """Points that a whole life passed too seldom: from then on tried at their first passing."""
     point: str | None = None
     life_s: float = 0.0
     """Counted from the moment it is at work."""
@@ -154,7 +156,8 @@ class Trial:
         """Every other life ends at a named point, while there are any to try."""
         at_a_point = bool(plan.points) and self._rng.random() < 0.6
         plan.point = plan.points[-1] if at_a_point else None
-        count = 1 if plan.point in RARE_POINTS else self._rng.randint(1, 12)
+        at_once = plan.point in RARE_POINTS or plan.point in plan.not_passed
+        count = 1 if at_once else self._rng.randint(1, 12)
         early = self._rng.random() < 0.2
         plan.victim.start(None if plan.point is None else f"{plan.point}:{count}")
         plan.life_s = _LONG_LIFE_S if at_a_point else self._rng.uniform(*_LIFE_S)
@@ -171,6 +174,7 @@ class Trial:
         elif time.monotonic() > plan.dies_at:
             if plan.point is not None:  # not passed in this life: later again
                 plan.points.insert(0, plan.points.pop())
+                plan.not_passed.add(plan.point)
             plan.victim.kill()
             self.kills[kind] += 1
         else:
