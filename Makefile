@@ -94,6 +94,14 @@ $(ANSIBLE)/.ready: requirements/ansible.txt
 	$(ANSIBLE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ansible.txt
 	@touch $@
 
+docs: setup ## Write the generated pages of docs/reference anew; tests compare them
+	$(BIN)/shyraq-agent check-config --keys > docs/reference/agent-configuration.md
+	$(BIN)/python -m shyraq_collector.config.reference > docs/reference/collector-configuration.md
+	$(BIN)/python -m shyraq_collector.config.reference responder > docs/reference/responder-configuration.md
+	$(BIN)/python -m shyraq_collector.judge.reference > docs/reference/rules.md
+	$(BIN)/python -m shyraq_collector.incidents.lifecycle > docs/reference/incident-lifecycle.md
+	PYTHONPATH=tests $(BIN)/python -m netlab.reference > docs/reference/lab.md
+
 lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra agent pyproject.toml -o requirements/agent.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra collector pyproject.toml -o requirements/collector.txt
