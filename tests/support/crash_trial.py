@@ -39,6 +39,9 @@ _EARLY_S: Final = (0.0, 2.0)
 
 _BROKER_LIFE_S: Final = (3.0, 7.0)
 _KILLING_S: Final = 300.0
+_PATIENCE_S: Final = 900.0
+"""So long where a named point was never met: a loaded machine gives few lives a minute."""
+
 _DRAIN_S: Final = 60.0
 
 
@@ -120,14 +123,16 @@ class Trial:
 
     def _kill_on(self) -> tuple[str, ...]:
         """Kill until there were enough; the points that were never met."""
-        ends_at = time.monotonic() + _KILLING_S
+        began = time.monotonic()
         plans = [self._plan(victim) for victim in self.world.victims]
         for plan in plans:
             self._start(plan)
         broker_dies_at = time.monotonic() + self._rng.uniform(*_BROKER_LIFE_S)
         told = 0
         while self.kills.total() < self.kills_due or any(plan.points for plan in plans):
-            if time.monotonic() > ends_at:
+            killed_s = time.monotonic() - began
+            is_enough = self.kills.total() >= self.kills_due and not self._unmet(plans)
+            if killed_s > (_KILLING_S if is_enough else _PATIENCE_S):
                 break
             for plan in plans:
                 self._look_at(plan)
@@ -139,6 +144,10 @@ class Trial:
                 told = self.kills.total() // 10 * 10
                 self.say(f"{told} kills, {sum(len(p.points) for p in plans)} points to come")
             time.sleep(_LOOK_S)
+        return self._unmet(plans)
+
+    def _unmet(self, plans: list[Plan]) -> tuple[str, ...]:
+        """Named points at which nobody has died yet."""
         left = {point for plan in plans for point in plan.points}
         return tuple(sorted(point for point in left if not self.kills[point]))
 
@@ -155,6 +164,7 @@ class Trial:
     def _start(self, plan: Plan) -> None:
         """Every other life ends at a named point, while there are any to try."""
         at_a_point = bool(plan.points) and self._rng.random() < 0.6
+        plan.points.sort(key=lambda point: -self.kills[point])  # what was never met comes first
         plan.point = plan.points[-1] if at_a_point else None
         at_once = plan.point in RARE_POINTS or plan.point in plan.not_passed
         count = 1 if at_once else self._rng.randint(1, 12)
