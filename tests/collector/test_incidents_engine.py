@@ -295,6 +295,24 @@ def test_words_that_came_before_most_were_back_are_weighed_then() -> None:
     assert play.only().cause == "network"
 
 
+def test_only_lines_that_were_cut_tell_of_its_cause() -> None:
+    """A nation is cut, and a region of it cut again; drops of other lines are no word on that."""
+    play = Play()
+    play.warm_up()
+    play.minutes(60, sensors_of())
+    play.minutes(60)
+    play.minutes(60, sensors_of(region="XX-01"))
+    begin = play.now - 3000.0
+    assert play.only().history[-1].scope.level == "region"
+    for placement in play.placements:
+        if placement.role == "sensor" and placement.region != "XX-01":
+            play.backfill(placement.node, begin, play.now, up=False)
+    play.minutes(20)
+    restored = play.only().history[-1]
+    assert (restored.state, restored.cause) == ("restored", "power")
+    assert play.now - restored.at >= 600.0
+
+
 @pytest.mark.parametrize(("tell", "cause"), [(0, "power"), (12, "cut-off")])
 def test_a_country_of_which_a_quarter_tells_has_not_lost_power(tell: int, cause: str) -> None:
     """Where so many had power, the silence of the others says only that they keep no spool."""

@@ -201,6 +201,7 @@ class Case:
         self.lines_observed = max(self.lines_observed, self.evidence.lines)
         if self.entries and _is_same_word(self.entries[-1], self.state, published_at):
             earlier = self.entries.pop()
+            at = min(at, earlier.at)
             note = note if note == earlier.note else f"{earlier.note}; {note}"
         entry = Entry(
             incident=self.id,

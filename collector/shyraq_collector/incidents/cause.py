@@ -96,9 +96,11 @@ def revise(case: Case, now: Instant, at: Instant) -> list[Entry]:
 def _revised(case: Case) -> Cause:
     if case.outside is not None and case.outside != "none":
         return case.outside
-    told = Counter(case.words.values())
     if not _enough_back(case):
         return case.cause
+    # A case that was wider before it was cut again still hears the lines it does not hold now.
+    base = set(case.base)
+    told = Counter(reach for line, reach in case.words.items() if line in base)
     back = _back(case)
     if told.total() >= DECIDED_SHARE * back:
         return _reached(case, told)
