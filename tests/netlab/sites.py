@@ -36,7 +36,7 @@ from support.quic import quic_server
 Serving = AbstractAsyncContextManager[object]
 View = Literal["home", "abroad"]
 
-ANSWER_DELAY_MS: Final = 15
+ANSWER_DELAY_MS: Final = 40
 """Of both name servers: on a real path an injector wins the race, and so it must here."""
 
 SLOW_MS: Final = 250
