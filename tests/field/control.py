@@ -191,7 +191,6 @@ class Control:
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
                 "ANSIBLE_FORKS": "9",
                 "ANSIBLE_TIMEOUT": "15",
-                "ANSIBLE_SSH_ARGS": "-oControlMaster=auto -oControlPersist=120s",
                 "ANSIBLE_NOCOLOR": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
