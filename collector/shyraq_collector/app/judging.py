@@ -147,15 +147,21 @@ class Judging:
         self._engine.forget(node)
 
     async def run(self) -> None:
-        """Tick until cancelled; ticks that were slept through are one."""
+        """Tick until cancelled; ticks that were slept through are one.
+
+        One that falls due while the last is still being committed comes right after it.
+        """
+        judged_ms = self._pace.now_ms()
         while True:
             now_ms = self._pace.now_ms()
-            due_ms = (now_ms // self._tick_ms + 1) * self._tick_ms
+            # Not later than now: a wall clock that was set back would put all of it off.
+            due_ms = (min(judged_ms, now_ms) // self._tick_ms + 1) * self._tick_ms
             await self._pace.sleep_ms(due_ms - now_ms)
             now_ms = self._pace.now_ms()
             if now_ms < due_ms:
                 continue  # the wall clock was set back
-            await self.tick(max(due_ms, now_ms // self._tick_ms * self._tick_ms), due_ms)
+            judged_ms = max(due_ms, now_ms // self._tick_ms * self._tick_ms)
+            await self.tick(judged_ms, due_ms)
 
     async def tick(self, at_ms: int, due_ms: int) -> None:
         """One tick.
