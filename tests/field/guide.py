@@ -23,7 +23,7 @@ from netlab.sandbox import build, run
 GUIDE: Final = REPOSITORY / "docs/guides/operator.md"
 NODE: Final = "node-almaty-1"
 _ETC: Final = Path("/etc/shyraq")
-_HOME: Final = Path("/root/guide")
+_HOME: Final = Path("/var/lib/guide")
 _BLOCK: Final = re.compile(r"^```(sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PATIENCE_S: Final = 90.0
 _POLL_S: Final = 2.0
@@ -52,7 +52,7 @@ def main() -> int:
 def _enter(folder: Path) -> None:
     run("mount", "--make-rprivate", "/")
     run("mount", "-t", "tmpfs", "none", "/run")
-    for place in ("/etc", "/var", "/root"):
+    for place in ("/etc", "/var"):
         upper, work = (folder / f"{part}{place}" for part in ("upper", "work"))
         upper.mkdir(parents=True)
         work.mkdir(parents=True)

@@ -15,17 +15,19 @@ _HOLD_AT_LEAST_S: Final = 60.0
 def make_engine(config: CollectorConfig, placements: Iterable[Placement]) -> Engine:
     """An engine with an empty memory.
 
-    A healthy node may need the broker's time-out and its longest pause to come back after a fault
-    of ours; so much is added to every hold.
-
     Args:
         config: For heartbeat and broker.
         placements: The registry now.
     """
+    return Engine(pace=pace_of(config), placements=placements, cadence_s=config.heartbeat_s)
+
+
+def pace_of(config: CollectorConfig) -> Pace:
+    """Every threshold of time, and how far ticks are apart.
+
+    A healthy node may need the broker's time-out and its longest pause to come back after a fault
+    of ours; so much is added to every hold.
+    """
     broker = config.broker
     back_s = (broker.answer_timeout_ms + broker.backoff_cap_ms) / 1000
-    return Engine(
-        pace=Pace(time_scale=60 / config.heartbeat_s, hold_extra_s=max(_HOLD_AT_LEAST_S, back_s)),
-        placements=placements,
-        cadence_s=config.heartbeat_s,
-    )
+    return Pace(time_scale=60 / config.heartbeat_s, hold_extra_s=max(_HOLD_AT_LEAST_S, back_s))

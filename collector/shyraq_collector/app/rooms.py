@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from shyraq_collector.app.asking import Asking
 from shyraq_collector.app.desk import WARM_FRAMES, WARM_MS, Desk
-from shyraq_collector.app.engine import make_engine
+from shyraq_collector.app.engine import make_engine, pace_of
 from shyraq_collector.app.eyes import Eyes, Senses
 from shyraq_collector.app.fleet import Fleet
 from shyraq_collector.app.judging import Judging, OwnState
@@ -218,7 +218,7 @@ class Rooms:
             pace=self._pace,
             stopwatch=self._stopwatch,
             heartbeat_ms=config.heartbeat_s * 1000,
-            tick_ms=config.heartbeat_s * 500,
+            tick_ms=round(pace_of(config).tick_s * 1000),
             own_state=lambda: OwnState(
                 broker_connected=self._door.is_connected,
                 canary_round_trip_ms=self._canary.round_trip_ms,

@@ -51,6 +51,7 @@ WAIT_BEATS = {3: 5.0, 4: 2.0, 5: 1.0}
 
 LOOKS_A_BEAT = 12.0
 """Where words come once an hour there is nothing new to see at each tick."""
+
 COVERED_SHARE = 0.9
 SETTLE_BEATS = 10.0
 ROLL_BEATS = 120.0

@@ -56,12 +56,7 @@ RULES: Final[tuple[Rule[Case, Conclusion], ...]] = (
     ),
     Rule(
         id="dns.injected-unclear",
-        when=lambda case: (
-            case.injected
-            and case.false_answer is None
-            and case.control != "absent"
-            and not failed(case)
-        ),
+        when=lambda case: answered_by_nobody(case) and case.control != "absent",
         concludes=Conclusion("unknown", doubt="unclear"),
         reason="Somebody on the way answers in place of resolvers; whether falsely cannot be told.",
     ),
