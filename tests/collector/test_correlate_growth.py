@@ -19,6 +19,15 @@ def fell(last_minute: float, *, usual: float = 1.0, leash: float = 2.1, number: 
     return line
 
 
+def panel_line(minute: float) -> Line:
+    """A line found down by an hourly sample, up at the sample before."""
+    line = fell(minute - 60.0, usual=60.0, leash=126.0)
+    line.explicit = line.known_down = True
+    line.changes, line.repeats = 1, 50
+    line.missing_since = BEGIN_S + 60.0 * minute
+    return line
+
+
 def minutes(lines: list[Line]) -> tuple[float, float]:
     """The onset in minutes."""
     onset = onset_of(lines)
@@ -40,6 +49,14 @@ def test_lines_that_fell_one_by_one_are_dated_by_the_first() -> None:
     earliest, latest = minutes([fell(10.0 * x) for x in range(1, 9)])
     assert earliest == 10.0
     assert latest < 12.0
+
+
+def test_a_roll_out_seen_once_an_hour_does_not_begin_where_two_samples_meet() -> None:
+    """Fifteen lines of a panel are gone at one, twelve more at two; a sweep takes a minute."""
+    at_one = [panel_line(60.0 * 13 + 0.25 + x / 20.0) for x in range(15)]
+    at_two = [panel_line(60.0 * 14 + x / 20.0) for x in range(12)]
+    earliest, latest = minutes(at_one + at_two)
+    assert 60.0 * 12 <= earliest < latest < 60.0 * 13 + 0.5
 
 
 def test_an_irregular_line_knows_no_missed_word() -> None:

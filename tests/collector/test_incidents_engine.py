@@ -117,6 +117,42 @@ def test_one_dead_canary_hides_nothing() -> None:
     assert play.only().kind == "outage"
 
 
+def watchers(placement: Placement) -> bool:
+    """Canaries and controls."""
+    return placement.role != "sensor"
+
+
+def test_nodes_that_fall_silent_after_the_watchers_are_our_own_fault() -> None:
+    """A broker that dies bit by bit takes the canaries first: still no outage."""
+    play = Play()
+    play.warm_up()
+    assert play.minutes(10, watchers) == []
+    play.minutes(1, lambda p: watchers(p) or int(p.node[-1], 16) % 2 == 0)
+    play.minutes(120, everyone)
+    play.minutes(40)
+    assert {entry.kind for entry in play.said} == {"collector-fault"}
+
+
+def test_dead_watchers_do_not_hide_what_most_nodes_contradict() -> None:
+    """One network falls while all the others are heard: their words prove our path."""
+    play = Play()
+    play.warm_up()
+    assert play.minutes(60, watchers) == []
+    isp = sensors_of(isp="isp0")
+    play.minutes(10, lambda p: watchers(p) or isp(p))
+    assert play.only().scope.isps == ("isp0",)
+
+
+def test_watchers_dead_for_a_day_are_none() -> None:
+    """A country whose canary nobody mended is judged like one that never had any."""
+    play = Play()
+    play.warm_up()
+    assert play.minutes(60 * 25, watchers) == []
+    play.minutes(10, everyone)
+    assert play.only().kind == "outage"
+    assert play.only().confidence <= 0.9
+
+
 def test_nothing_is_judged_beyond_the_watermark() -> None:
     """While arrivals wait in a queue their nodes are not silent."""
     play = Play()

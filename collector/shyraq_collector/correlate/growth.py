@@ -20,6 +20,9 @@ from shyraq_collector.facts.incidents import Interval, Scope
 
 ANCHOR_SHARE = 0.1
 TOGETHER_SHARE = 2.0 / 3.0
+SAMPLED_TOGETHER_SHARE = 0.9
+"""Where two sweeps of a panel meet, early lines of one overlap with late ones of the other."""
+
 IRREGULAR_MEDIANS = 4.0 / math.log(2.0)
 REGULAR_LEASH = 2.5
 LOGGED_WITHIN_S = 60.0
@@ -67,18 +70,23 @@ def onset_of(fallen: Sequence[Line]) -> Interval:
     """When it began: after the last word and before the first missed one of the lines that fell.
 
     Where most lines can have fallen at one instant, their intervals are intersected: the others
-    dropped by themselves just before, or came later. Where the lines fell one after another, the
-    begin is the interval of the first, passing over the earliest tenth.
+    came later, and at most a tenth of all, or one, had dropped by itself just before. Where the
+    lines fell one after another, the begin is the interval of the first, passing over the earliest
+    tenth.
     """
     spans = sorted((_span(line) for line in fallen), key=lambda span: (span[1], span[0]))
     begins = sorted(begin for begin, _ in spans)
-    # Most intervals overlap where one of them ends; of those that end there, none has ended before.
-    overlaps = [bisect_right(begins, end) - index for index, (_, end) in enumerate(spans)]
-    most = max(overlaps)
-    if most < TOGETHER_SHARE * len(spans):
-        earliest, latest = spans[int(len(spans) * ANCHOR_SHARE)]
-        return Interval(earliest=earliest, latest=latest)
-    latest = spans[overlaps.index(most)][1]
+    alone = int(len(spans) * ANCHOR_SHARE)
+    sampled = 2 * sum(line.known_down for line in fallen) > len(fallen)
+    share = SAMPLED_TOGETHER_SHARE if sampled else TOGETHER_SHARE
+    most, latest = 0, None
+    for before, (_, end) in enumerate(spans[: max(alone, 1) + 1]):
+        # Most intervals overlap where one ends; of those that end there, none has ended before.
+        overlap = bisect_right(begins, end) - before
+        if overlap > most and overlap >= share * (len(spans) - before):
+            most, latest = overlap, end
+    if latest is None:
+        return Interval(earliest=spans[alone][0], latest=spans[alone][1])
     earliest = begins[bisect_right(begins, latest) - 1]
     return Interval(earliest=earliest, latest=max(latest, earliest + _may_be_late_s(fallen)))
 

@@ -13,8 +13,10 @@
 4. Nodes that are heard prove the path too, if a fifth of them are: no fault of ours leaves so many.
    So blindness begins when both have fallen silent, and a gap of a few irregular watchers that a
    country fills with its words is none. Watchers that stay silent while half of the nodes are heard
-   prove nothing and are ignored until one of them is heard again: a dead canary must not blind a
-   country.
+   are distrusted until one of them is heard again: a dead canary must not blind a country. For a
+   day the nodes are then watched by each other alone: when fewer than a fifth are heard, whatever
+   silenced the watchers may have reached the nodes, and we are blind. After that the watchers are
+   as good as none.
 5. Without watchers, several countries watch each other: all of them silent at once is us. One
    country alone has nobody to watch it.
 """
@@ -36,6 +38,10 @@ Where words are rare the part of a leash that a hush needs is enough: it is seve
 SLACK, SOONER = 0.75, 0.9
 LOG_BEATS = 2.5
 HEARD_SHARE = 0.5
+FORGOTTEN_DAYS = 1.0
+NODES_LEASH_BEATS = 1.5
+"""Nodes that watch each other are not all silent for so many of their usual gaps."""
+
 PROOF_SHARE = 0.2
 """One network of five that is heard shows that we hear."""
 
@@ -46,12 +52,13 @@ class Health:
 
     Attributes:
         blind_since: Last word of any watcher, while all are overdue; None while we see.
-        distrusted: Watchers were silent while nodes were heard; ignored until heard again.
+        distrusted_since: When watchers had been silent while nodes were heard; None from when one
+            is heard again.
         held_until: Silence is excused until then.
     """
 
     blind_since: Instant | None = None
-    distrusted: bool = False
+    distrusted_since: Instant | None = None
     held_until: Instant = NEVER
 
     def hold(self, roster: Roster, *, at: Instant, since: Instant, pace: Pace) -> None:
@@ -67,12 +74,13 @@ class Health:
         newest, leash_s = _watched(roster)
         down = roster.watch.logs and roster.watch.all_down
         overdue = down or now - newest > leash_s
-        if self.distrusted:
-            self.distrusted = overdue
-        elif not overdue:
+        if not overdue:
+            self.distrusted_since = None
             self._see_again(roster, now, pace)
+        elif self.distrusted_since is not None:
+            self._look_by_nodes(roster, now, pace)
         elif not down and _share_heard(roster, newest + leash_s) >= HEARD_SHARE:
-            self.distrusted = True
+            self.distrusted_since = now
             self._see_again(roster, now, pace)
         elif self.blind_since is None:
             begin = now - LOG_BEATS * pace.heartbeat_s if down else _proven_to(roster, newest)
@@ -80,16 +88,32 @@ class Health:
 
     def horizon(self, roster: Roster, now: Instant, pace: Pace) -> Instant:
         """Up to when nodes may be judged at a tick."""
-        if self.distrusted:
+        if self._watches_nobody(now, pace):
             return now
         if roster.watch.logs:
             late = now - LOG_BEATS * pace.heartbeat_s
             return late if self.blind_since is None else min(late, self.blind_since)
         newest, leash_s = _watched(roster)
-        if now - newest > leash_s and self.blind_since is None:
+        if self.distrusted_since is not None:
+            newest, leash_s = _proven_to(roster, newest), _nodes_leash_s(roster, leash_s)
+        elif now - newest > leash_s and self.blind_since is None:
             newest = _proven_to(roster, newest)
         soonest = min((country.margin_s for country in roster.countries.values()), default=0.0)
         return min(now, newest + min(SLACK * leash_s, SOONER * soonest))
+
+    def _watches_nobody(self, now: Instant, pace: Pace) -> bool:
+        """Whether the watchers have been distrusted for so long that they are as good as none."""
+        since = self.distrusted_since
+        return since is not None and now - since >= FORGOTTEN_DAYS * pace.day_s
+
+    def _look_by_nodes(self, roster: Roster, now: Instant, pace: Pace) -> None:
+        """The watchers are distrusted: do the nodes still prove the path?"""
+        newest, leash_s = _watched(roster)
+        proven_to = _proven_to(roster, newest)
+        if self._watches_nobody(now, pace) or now - proven_to <= _nodes_leash_s(roster, leash_s):
+            self._see_again(roster, now, pace)
+        elif self.blind_since is None:
+            self.blind_since = proven_to
 
     def _see_again(self, roster: Roster, now: Instant, pace: Pace) -> None:
         since, self.blind_since = self.blind_since, None
@@ -107,6 +131,12 @@ def _return_s(country: Country, pace: Pace) -> float:
     """How long its lines may take to be heard again after a fault of ours."""
     usual_s = RETURN_BEATS * country.beat_s
     return min(usual_s, country.margin_s + country.beat_s) if country.is_sparse(pace) else usual_s
+
+
+def _nodes_leash_s(roster: Roster, leash_s: float) -> float:
+    """How long the nodes may leave the path unproven; never less than the watchers may."""
+    slowest = max((country.beat_s for country in roster.countries.values()), default=0.0)
+    return max(leash_s, NODES_LEASH_BEATS * slowest)
 
 
 def share_overdue(roster: Roster, now: Instant) -> float:
@@ -133,7 +163,7 @@ def _watched(roster: Roster) -> tuple[Instant, float]:
         return float("inf"), 0.0
     return (
         max(line.last_heard for lines in ripe for line in lines),
-        1.5 * min(country.beat_s for country in roster.countries.values()),
+        NODES_LEASH_BEATS * min(country.beat_s for country in roster.countries.values()),
     )
 
 

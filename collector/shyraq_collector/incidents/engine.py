@@ -201,7 +201,8 @@ class Engine:
             if tracker is not None:
                 tracker.hear_reach(late.line, late.at, "everywhere" if late.up else "not_us")
         self.roster.late.clear()
-        watched = self.roster.watch.beats or self.roster.watch.logs
+        watch = self.roster.watch
+        watched = (watch.beats or watch.logs) and self.health.distrusted_since is None
         for code in sorted(self._trackers):
             said += self._trackers[code].judge(now, at, watched=watched)
             said += self._targets[code].judge(now, at, self.pace)
