@@ -66,6 +66,9 @@ def judge(
         if truth.kind in OWN_FAULTS:
             score.own_as_outage += bool(near)
             hits = near
+            if verbose and near:
+                print("own fault called an outage:", _truth_text(truth))
+                _tell(said, truth.begin - 1200.0, truth.end + 1200.0)
         else:
             hits = [entry for entry in near if _touches(entry.scope, truth, lines)]
         matched |= {(entry.incident, entry.number) for entry in hits}

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from shyraq_collector.facts.fleet import LineKey, Placement
 from shyraq_collector.facts.incidents import Level
-from support.simulator_noise import CANARIES, HOUR_S, Span, Why, cut_broker
+from support.simulator_noise import BROKER_RETURN_S, CANARIES, HOUR_S, Span, Why, cut_broker
 from support.simulator_targets import TARGETS, TargetFault
 
 FaultKind: TypeAlias = Literal[
@@ -100,8 +100,9 @@ class Saboteur:
         end = at + self._rng.uniform(0.75, 6.0) * HOUR_S
         match kind:
             case "broker":
-                cut_broker(self._spans, at, self._rng.uniform(60.0, 1800.0), self._rng)
-                return self._own(kind, at, end)
+                back = at + self._rng.uniform(60.0, 1800.0)
+                cut_broker(self._spans, at, back - at, self._rng)
+                return self._own(kind, at, back + BROKER_RETURN_S)
             case "collector":
                 return self._collector(at, end)
             case "rolling":

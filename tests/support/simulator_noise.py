@@ -22,6 +22,9 @@ DAY_S = 86400.0
 EPOCH_S = 1_609_459_200.0
 """2021-01-01: begin of every simulation."""
 
+BROKER_RETURN_S = 240.0
+"""Within so long after a restart of the broker all nodes are back."""
+
 CANARIES = ("canary", "control-a", "control-b")
 
 
@@ -137,7 +140,7 @@ class Noise:
 def cut_broker(spans: dict[str, list[Span]], at: float, length: float, rng: random.Random) -> None:
     """The broker is away: all are silent; controls return at once, nodes within four minutes."""
     for node, silences in spans.items():
-        slow = 5.0 if node in CANARIES else rng.uniform(0.0, 1.0) ** 3 * 240.0
+        slow = 5.0 if node in CANARIES else rng.uniform(0.0, 1.0) ** 3 * BROKER_RETURN_S
         silences.append((at, at + length + slow, "broker"))
 
 
