@@ -1,9 +1,16 @@
 """The score: it can be split and added up, and nothing is lost on the way."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from support.simulator import canaries, lattice_fleet
+from support.simulator_faults import OWN_FAULTS, FaultKind, Saboteur
+from support.simulator_noise import Span
 
 ROOT = Path(__file__).resolve().parents[2]
 SCORE = [sys.executable, str(ROOT / "bench" / "score.py")]
@@ -41,3 +48,14 @@ def test_what_is_not_a_run_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.json"
     file.write_text("[]")
     assert "other.json" in scored("--merge", str(file), code=2)
+
+
+@pytest.mark.parametrize("kind", sorted(OWN_FAULTS))
+def test_a_fault_of_ours_is_held_against_us_only_while_it_lasts(kind: FaultKind) -> None:
+    """It ends when the last node is back: a street that fails an hour later is no fault of ours."""
+    fleet = [*lattice_fleet(4, 4, 3), *canaries()]
+    spans: dict[str, list[Span]] = {placement.node: [] for placement in fleet}
+    chance = random.Random(7)  # noqa: S311 - laid by lot, the same each time
+    truth = Saboteur(fleet, spans, chance).commit(kind, 1000.0)
+    last = max(end for silences in spans.values() for _, end, _ in silences)
+    assert last - 60.0 <= truth.end <= last + 60.0
