@@ -147,8 +147,11 @@ async def collecting(ledger: Ledger, broker: Broker) -> AsyncIterator[None]:
         await ready.wait()
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            # Before Python 3.12, wait_for, which aiomqtt publishes by, forgets a cancellation that
+            # comes together with the answer.
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
 
 
 async def _collect(ledger: Ledger, broker: Broker, ready: asyncio.Event) -> None:
