@@ -11,6 +11,7 @@ process touched is the one started here; it ends with the context, whatever happ
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +25,9 @@ from typing import Literal
 BrokerKind = Literal["mosquitto", "nats"]
 
 _READY_S = 20.0
+_FIRST_PORT, _EPHEMERAL_PORT = 20_000, 32_768
+"""Linux gives outgoing connections ports from 32768 on."""
+
 _STOP_S = 5.0
 
 
@@ -162,11 +166,15 @@ def running_broker(
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as asking:
-        asking.bind(("127.0.0.1", 0))
-        port: int = asking.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that no outgoing connection is given.
+
+    A broker that is away for a while would lose one of the ephemeral range to anybody's connection.
+    """
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_EPHEMERAL_PORT - _FIRST_PORT)
+        with contextlib.suppress(OSError), socket.socket() as asking:
+            asking.bind(("127.0.0.1", port))
+            return port
 
 
 def has_program(name: str) -> bool:
