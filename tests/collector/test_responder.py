@@ -28,6 +28,7 @@ from shyraq_collector.responder.networks import Networks, read_networks
 from shyraq_collector.responder.plan import Ceilings
 from shyraq_wire.echo import ask, is_answer
 from support.authority import Authority
+from support.broker import free_port
 from support.clock import FakeStopwatch
 from support.responder import CEILINGS, Running, responder, write_pair
 
@@ -359,7 +360,7 @@ def write_configuration(folder: Path, authority: Authority, more: str = "") -> P
     """A whole one, on free ports of loopback."""
     write_pair(folder, authority.leaf("responder.example"))
     path = folder / "responder.toml"
-    port = _free_port()
+    port = free_port()
     path.write_text(
         '[responder]\ncertificate_file = "responder.crt"\nkey_file = "responder.key"\n'
         + "".join(
@@ -471,10 +472,3 @@ def _place(served: Running) -> tuple[str, int]:
 
 async def _certificate(served: Running) -> bytes:
     return await asyncio.to_thread(lambda: ssl.get_server_certificate(_place(served)).encode())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from shyraq_collector.disclose.api import build
 from support.authority import Authority
+from support.broker import free_port
 from support.clock import FakePace
 from support.scenes import SCENES, played
 
@@ -39,13 +39,6 @@ class Front:
     def client(self) -> httpx.AsyncClient:
         """Trusts the test's authority."""
         return httpx.AsyncClient(verify=self.trust, trust_env=False, headers={"Host": NAME})
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody holds now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def configuration(directory: Path, *, api: int, clear: int, secure: int) -> str:

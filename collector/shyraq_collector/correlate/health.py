@@ -39,6 +39,8 @@ SLACK, SOONER = 0.75, 0.9
 LOG_BEATS = 2.5
 HEARD_SHARE = 0.5
 FORGOTTEN_DAYS = 1.0
+"""Watchers silent for so long beside nodes that are heard are broken, and nobody watches."""
+
 NODES_LEASH_BEATS = 1.5
 """Nodes that watch each other are not all silent for so many of their usual gaps."""
 
