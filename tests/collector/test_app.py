@@ -901,6 +901,23 @@ async def test_a_command_beside_the_collector_is_seen_without_a_restart(
         assert lines()["isp-a"] == 0
 
 
+async def test_a_report_stored_after_its_key_was_revoked_keeps_no_collector_from_starting(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Revocations are heard of seconds late, or said of the past: then a restart reads both."""
+    nodes = Nodes(broker, 2)
+    first, second = nodes.all
+    house = make_house(tmp_path, broker, nodes)
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
+        await nodes.pulse(nodes.all)
+        await until(lambda: nodes.told(first) == nodes.told(second) == 0)
+    house.revoke(first.id, at_ms=nodes.pace.now_ms() - 60_000)
+    nodes.receipts.clear()
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
+        await nodes.pulse([second])
+        await until(lambda: nodes.told(second) == 1)
+
+
 async def test_the_public_api_answers_from_the_same_ledger(tmp_path: Path, broker: Broker) -> None:
     """Status, health and incidents over HTTP while the collector runs."""
     nodes, port = Nodes(broker, 12), free_port()

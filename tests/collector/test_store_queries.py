@@ -209,6 +209,19 @@ def test_stored_frames_come_back_as_the_reports_they_were(
     assert list(frames(ledger.connection, keys, since_ms=NOW_MS + 1)) == []
 
 
+def test_what_came_after_a_revocation_is_kept_and_passed_over(
+    ledger: StoredLedger, node: SigningNode
+) -> None:
+    """Said of a moment in the past, or heard by the running collector seconds late."""
+    sent = node.frames(3)
+    for minute, frame in enumerate(sent):
+        ledger.take(node, frame, received_ms=NOW_MS + minute * 60_000)
+    ledger.registry.revoke(node.id, at_ms=NOW_MS + 60_000, why="seized")
+    again = list(frames(ledger.connection, ledger.registry.key_ring()))
+    assert [each.no for each in again] == [1]
+    assert queries.counters(ledger.connection, node.id)["stored"] == len(sent)
+
+
 def test_a_frame_that_was_altered_on_disk_is_noticed(
     ledger: StoredLedger, node: SigningNode
 ) -> None:

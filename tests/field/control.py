@@ -52,11 +52,23 @@ class Played:
         """Itself, if it ended with this code.
 
         Raises:
-            RuntimeError: It did not; the text has the end of what was printed.
+            RuntimeError: It did not; the text has the end of what was printed, then what failed.
         """
         if self.code != code:
-            raise RuntimeError(f"rc {self.code}, due was {code}:\n{self.output[-6000:]}")
+            raise RuntimeError(
+                f"rc {self.code}, due was {code}:\n{self.output[-4000:]}\n{self._failed()}"
+            )
         return self
+
+    def _failed(self) -> str:
+        """Each task that failed on a host, with the beginning of what the module said."""
+        told, task = [], ""
+        for line in self.output.splitlines():
+            if line.startswith("TASK"):
+                task = line.rstrip("* ")
+            if line.startswith(("fatal:", "failed:", "[ERROR]")):
+                told.append(f"{task} {line[:1500]}")
+        return "\n".join(told)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -98,9 +98,11 @@ def _try_all(fleet: Fleet) -> int:
         try:
             seen = case(fleet)
         except (RuntimeError, ValueError, KeyError) as error:
-            _tell(f"WRONG  {name:28} {time.monotonic() - began:4.0f} s  {error}")
+            took_s = time.monotonic() - began
             for machine in (fleet.server, *fleet.nodes):
                 _tell(f"--- {machine.name}\n{machine.try_command(_JOURNAL).stdout}")
+            # Last, because the end of a long log is what is kept and read.
+            _tell(f"WRONG  {name:28} {took_s:4.0f} s  {error}")
             return 1
         _tell(f"ok     {name:28} {time.monotonic() - began:4.0f} s  {seen}")
     return 0

@@ -2,6 +2,10 @@
 
 Each frame goes through `verify` once more, with its stored moment of arrival; so what is judged
 again is exactly what was signed, and a frame that was altered on disk is noticed.
+
+What was stored under a key that is now said not to have been trusted at that moment stays stored
+and is passed over: an operator revokes from a moment in the past on, and a running collector hears
+of any revocation seconds after it was said.
 """
 
 import sqlite3
@@ -27,7 +31,7 @@ def frames(
     until: int | None = None,
     newest: int | None = None,
 ) -> Iterator[Kept]:
-    """Stored reports in the order of commits.
+    """Stored reports in the order of commits, without those of keys not trusted at their arrival.
 
     Args:
         connection: A reader's.
@@ -62,6 +66,8 @@ def frames(
             keys,
         )
         if isinstance(report, Rejection):
+            if report.reason == "revoked-key":
+                continue
             raise LocalError(
                 f"frame {no} of node {node} no longer verifies ({report.reason}); the ledger is "
                 "damaged: restore a backup"
