@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -899,6 +900,38 @@ async def test_a_command_beside_the_collector_is_seen_without_a_restart(
 
         await until(lambda: lines().get("isp-b") == 1, moving=pulse)
         assert lines()["isp-a"] == 0
+
+
+async def test_what_was_said_for_later_comes_true_without_a_restart(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """A node moves, and another leaves, ten minutes after the operator said so."""
+    nodes = Nodes(broker, 2)
+    first, second = nodes.all
+    house = make_house(tmp_path, broker, nodes)
+
+    def lines() -> dict[str | None, int]:
+        with house.reader() as reader:
+            view = queries.view(reader)
+        groups = view.groups if view is not None else ()
+        return {each.isp: each.lines for each in groups if each.access is each.region is None}
+
+    async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
+        later_ms = nodes.pace.now_ms() + 600_000
+        with house.registry() as registry:
+            moved = replace(house.placement(first.id, number=0), isp="isp-c")
+            registry.place(moved, valid_from_ms=later_ms)
+        house.revoke(second.id, at_ms=later_ms)
+        while nodes.pace.now_ms() < later_ms - 60_000:
+            await nodes.beat(house)
+        assert (lines().get("isp-a"), lines().get("isp-b"), lines().get("isp-c")) == (1, 1, None)
+
+        async def pulse() -> None:
+            await nodes.pulse([first])
+            await nodes.let_a_second_pass()
+
+        await until(lambda: (lines().get("isp-b"), lines().get("isp-c")) == (0, 1), moving=pulse)
+        assert nodes.pace.now_ms() >= later_ms
 
 
 async def test_a_report_stored_after_its_key_was_revoked_keeps_no_collector_from_starting(

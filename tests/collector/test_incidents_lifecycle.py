@@ -1,13 +1,24 @@
 """The life of an incident: the table, its page, and what no sequence of events can do."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from shyraq_collector.facts.fleet import Role
+from shyraq_collector.facts.signals import (
+    Absence,
+    LadderWord,
+    QualitySample,
+    Reach,
+    TargetState,
+    TargetWord,
+)
 from shyraq_collector.incidents.lifecycle import (
     EVENTS,
     FINAL,
@@ -79,6 +90,67 @@ class Country(RuleBasedStateMachine):
     def crash(self) -> None:
         """The collector dies and starts again."""
         self.play.crash()
+
+    @rule(
+        who=st.sets(st.integers(0, 50), min_size=1, max_size=20),
+        state=st.sampled_from(get_args(TargetState)),
+        reach=st.sampled_from(get_args(Reach)),
+        site=st.sampled_from(["https://news.example/", "https://video.example/"]),
+        times=st.integers(1, 4),
+    )
+    def tell(self, who: set[int], state: TargetState, reach: Reach, site: str, times: int) -> None:
+        """Verdicts, ladders and speeds of some nodes, a few minutes running."""
+        for _ in range(times):
+            for placement in (self.play.placements[n % len(self.play.placements)] for n in who):
+                node, at, engine = placement.node, self.play.now, self.play.engine
+                engine.climbed(LadderWord(node=node, at=at, known_at=at, reach=reach))
+                engine.verdict(
+                    TargetWord(node=node, target=site, at=at, state=state, rule="a.rule")
+                )
+                engine.quality(
+                    QualitySample(
+                        node=node,
+                        at=at,
+                        metric="rate_bps",
+                        value=1e6 if state == "throttled" else 5e7,
+                        target=site,
+                    )
+                )
+            self.play.minutes(1)
+
+    @rule(who=st.integers(0, 50), minutes=st.integers(1, 90), up=st.booleans())
+    def back_fill(self, who: int, minutes: int, up: bool) -> None:
+        """A node tells of its past."""
+        node = self.play.placements[who % len(self.play.placements)].node
+        self.play.backfill(node, self.play.now - 60.0 * minutes, self.play.now, up=up)
+
+    @rule(who=st.integers(0, 50))
+    def announce(self, who: int) -> None:
+        """A node will be quiet."""
+        node = self.play.placements[who % len(self.play.placements)].node
+        self.play.engine.absent(Absence(node=node, begin=self.play.now, end=None, reason="pause"))
+
+    @rule(
+        who=st.sets(st.integers(0, 50), min_size=1, max_size=12),
+        where=st.sampled_from(["isp0", "isp9", None]),
+        role=st.sampled_from(get_args(Role)),
+        is_down=st.booleans(),
+    )
+    def change_the_fleet(self, who: set[int], where: str | None, role: Role, is_down: bool) -> None:
+        """Nodes leave, or move to another network or role, also while the collector is down."""
+        play = self.play
+        for node in {play.placements[n % len(play.placements)].node for n in who}:
+            (index,) = (n for n, each in enumerate(play.placements) if each.node == node)
+            if where is None and len(play.placements) > 1:
+                del play.placements[index]
+                if not is_down:
+                    play.engine.forget(node)
+            elif where is not None:
+                play.placements[index] = replace(play.placements[index], isp=where, role=role)
+                if not is_down:
+                    play.engine.place(play.placements[index])
+        if is_down:
+            play.crash()
 
     @invariant()
     def timelines_follow_the_table(self) -> None:

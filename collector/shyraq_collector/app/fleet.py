@@ -1,9 +1,9 @@
 """The registry as the running collector sees it.
 
 Commands beside the running collector change the registry in their own process; every few seconds
-its revision is looked at, and keys and placements are read again when it has moved. So a revoked
-node stops being trusted within `RENEW_MS`, without a restart. A node whose last key was revoked has
-left: its silence is announced, and it stands nowhere.
+its revision is looked at, and keys and placements are read again when it has moved, or when what
+was said for later comes true. So a revoked node stops being trusted within `RENEW_MS`, without a
+restart. A node whose last key was revoked has left: its silence is announced; it stands nowhere.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Fleet:
 
     def _read(self) -> None:
         now_ms = self._pace.now_ms()
+        self._due_ms = self._registry.next_change_ms(now_ms)
         self.keys: KeyRing = self._registry.key_ring()
         self.placements = {
             placement.node: placement
@@ -73,7 +74,8 @@ class Fleet:
 
     def _renew(self) -> bool:
         revision = self._registry.revision()
-        if revision == self._revision:
+        is_due = self._due_ms is not None and self._pace.now_ms() >= self._due_ms
+        if revision == self._revision and not is_due:
             return False
         self._read()
         self._revision = revision

@@ -124,6 +124,10 @@ class ReachBook:
             if now - view.at > min(max(KEPT_GAPS * view.gap_s, pace.hour_s), pace.day_s):
                 del self.views[line]
 
+    def drop(self, line: Line) -> None:
+        """Drop the ladder of a line that is gone."""
+        self.views.pop(line, None)
+
     def find(self, country: Country) -> ReachFinding | None:
         """The narrowest proven scope of the lines that reach nothing abroad; None: none is."""
         views = [view for view in self.views.values() if view.line.state == "up"]

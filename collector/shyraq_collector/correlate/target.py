@@ -160,6 +160,21 @@ class TargetBook:
             if not views:
                 del self.views[pair]
 
+    def drop(self, line: Line) -> None:
+        """Drop every word of a line that is gone."""
+        for pair, views in list(self.views.items()):
+            view = views.pop(line, None)
+            if view is not None:
+                self._complain(pair, -view.complains)
+            if not views:
+                del self.views[pair]
+
+    def count(self) -> None:
+        """Count the complaints anew: with a line that was gone at the restart its words went."""
+        self.complaints.clear()
+        for pair, views in self.views.items():
+            self._complain(pair, sum(view.complains for view in views.values()))
+
     def findings(self, floor: float) -> list[TargetFinding]:
         """Every (network, target) whose score passes `floor`, best first."""
         price = math.log(max(len(self.views), 1))

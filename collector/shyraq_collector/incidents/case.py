@@ -233,6 +233,7 @@ class Case:
         )
         self.cut_peak = max(self.cut_peak, len(down))
         self.down_peak = max(self.down_peak, len(down))
+        self.lines_observed = max(self.lines_observed, len(self.base))
 
     def remember(self, at: Instant, score: float) -> None:
         """Keep a point of the explanation; every second one goes when there are too many."""

@@ -16,7 +16,8 @@ It reads no clock and does no I/O. Nothing in it looks ahead: a word counts from
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from shyraq_collector.correlate.health import Health
 from shyraq_collector.correlate.pace import Pace
@@ -76,7 +77,8 @@ class Engine:
 
     def place(self, placement: Placement) -> None:
         """Add a node or move it to another line."""
-        self.roster.place(placement)
+        with self._leaving(placement.node):
+            self.roster.place(placement)
         for code, country in self.roster.countries.items():
             if code not in self._trackers:
                 self._trackers[code] = Tracker(self.roster, country, self.pace)
@@ -85,7 +87,19 @@ class Engine:
 
     def forget(self, node: NodeId) -> None:
         """Take a node out for good."""
-        self.roster.forget(node)
+        with self._leaving(node):
+            self.roster.forget(node)
+
+    @contextmanager
+    def _leaving(self, node: NodeId) -> Iterator[None]:
+        """Where a line goes with its last node, what it said of targets and ladders goes too."""
+        line = self.roster.line(node) if self.roster.knows(node) else None
+        yield
+        if line is not None and line.nodes == 0:
+            for targets in self._targets.values():
+                targets.book.drop(line)
+            for phases in self._phases.values():
+                phases.book.drop(line)
 
     def knows(self, node: NodeId) -> bool:
         """Whether the node has been placed."""

@@ -126,6 +126,7 @@ def _fill(parts: Parts, memory: dict[str, Any]) -> None:
     for code, (book, qualities, cases) in memory["targets"].items():
         if code in parts.targets:
             _copy(decode(TargetBook, book, find), parts.targets[code].book)
+            parts.targets[code].book.count()
             _copy(decode(QualityBook, qualities, find), parts.targets[code].qualities)
             parts.targets[code].cases[:] = decode(list[Case], cases, find)
     for code, (reaches, cases) in memory["phases"].items():

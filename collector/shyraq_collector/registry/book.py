@@ -144,6 +144,23 @@ class Registry:
         )
         return tuple(_assignment(row).placement for row in rows)
 
+    def next_change_ms(self, after_ms: int) -> int | None:
+        """When something that was said for later comes true: a placement or key begins or ends.
+
+        Args:
+            after_ms: Only moments after this one.
+
+        Returns:
+            The first of them; None: nothing is to come.
+        """
+        row = self._connection.execute(
+            "SELECT min(ms) FROM ("
+            "SELECT valid_from_ms AS ms FROM node_assignment UNION SELECT valid_from_ms "
+            "FROM node_key UNION SELECT revoked_ms FROM node_key) WHERE ms > ?",
+            (after_ms,),
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def nodes(self) -> tuple[Node, ...]:
         """Every node, by id."""
         rows = self._connection.execute("SELECT no, id, registered_ms, note FROM node ORDER BY id")
