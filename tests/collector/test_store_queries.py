@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from shyraq_collector.errors import LocalError
 from shyraq_collector.facts.asks import Met
 from shyraq_collector.store import queries
 from shyraq_collector.store.findings import (
@@ -222,11 +221,12 @@ def test_what_came_after_a_revocation_is_kept_and_passed_over(
     assert queries.counters(ledger.connection, node.id)["stored"] == len(sent)
 
 
-def test_a_frame_that_was_altered_on_disk_is_noticed(
-    ledger: StoredLedger, node: SigningNode
+def test_a_frame_that_was_altered_on_disk_is_named_and_passed_over(
+    ledger: StoredLedger, node: SigningNode, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Evidence that no longer verifies is never judged."""
-    ledger.take(node, node.frame())
-    ledger.connection.execute("UPDATE frame SET body = CAST(body || 'x' AS BLOB)")
-    with pytest.raises(LocalError, match="no longer verifies"):
-        list(frames(ledger.connection, ledger.registry.key_ring()))
+    """Evidence that no longer verifies is never judged, and is no reason to fall silent."""
+    ledger.take(node, *node.frames(3))
+    ledger.connection.execute("UPDATE frame SET body = CAST(body || 'x' AS BLOB) WHERE no = 2")
+    again = list(frames(ledger.connection, ledger.registry.key_ring()))
+    assert [each.no for each in again] == [1, 3]
+    assert f"event=frame-damaged frame=2 node={node.id} reason=bad-signature" in caplog.text

@@ -1,22 +1,25 @@
 """Stored frames as the verified reports they were: to go on after a crash, and to judge again.
 
 Each frame goes through `verify` once more, with its stored moment of arrival; so what is judged
-again is exactly what was signed, and a frame that was altered on disk is noticed.
+again is exactly what was signed. A frame that was altered on disk is named in the log and passed
+over: it is kept as it is, speaks for nobody, and does not keep the rest from speaking.
 
 What was stored under a key that is now said not to have been trusted at that moment stays stored
 and is passed over: an operator revokes from a moment in the past on, and a running collector hears
 of any revocation seconds after it was said.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from typing import cast
 
-from shyraq_collector.errors import LocalError
 from shyraq_collector.facts.reports import Flag, Message, Rejection
 from shyraq_collector.store.ingest import Kept
 from shyraq_collector.verify import KeyRing, verify
 from shyraq_wire.topics import NodeId, node_topic
+
+_log = logging.getLogger(__name__)
 
 _RAW = b"\x00"
 """The format byte of an MQTT payload that holds a frame as it is."""
@@ -40,9 +43,6 @@ def frames(
         since_ms: Only frames that arrived at or after this moment.
         until: Only frames numbered up to this; None: all.
         newest: Only so many, the newest; None: all.
-
-    Raises:
-        LocalError: A stored frame no longer verifies: the file was altered or is damaged.
     """
     if newest is not None:
         older = connection.execute(
@@ -66,12 +66,14 @@ def frames(
             keys,
         )
         if isinstance(report, Rejection):
-            if report.reason == "revoked-key":
-                continue
-            raise LocalError(
-                f"frame {no} of node {node} no longer verifies ({report.reason}); the ledger is "
-                "damaged: restore a backup"
-            )
+            if report.reason != "revoked-key":
+                _log.error(
+                    "event=frame-damaged frame=%d node=%s reason=%s remedy=look-for-it-in-a-backup",
+                    no,
+                    node,
+                    report.reason,
+                )
+            continue
         yield Kept(
             no=no,
             report=report,
