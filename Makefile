@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 OONI   := .venv-ooni
+NODE   := .venv-node
 ANSIBLE := .venv-ansible
 PYFILES := wire agent collector deploy/demo ansible tests bench hatch_build.py
 export PYTHONDONTWRITEBYTECODE := 1
@@ -65,8 +66,16 @@ fix: setup ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix $(PYFILES)
 	$(BIN)/ruff format $(PYFILES)
 
-bench: setup ## Speed and memory as ratios against bare baselines in the same run
+bench: setup $(NODE)/.ready ## Speed and memory as ratios against bare baselines in the same run
 	$(BIN)/python bench/run.py
+
+# What a node has: the agent's own packages and no others, or the bench would weigh those, too.
+$(NODE)/.ready: $(STAMP) requirements/agent.txt $(shell find wire agent -name '*.py')
+	@$(PYTHON) -m venv --clear $(NODE)
+	$(NODE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/agent.txt
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/node .
+	$(NODE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --find-links build/node shyraq
+	@touch $@
 
 score: setup ## Recall, precision, scope and delay on a simulated country with known truth, beside two baselines
 	$(BIN)/python bench/score.py $(SCORE)
@@ -110,4 +119,4 @@ lock: setup ## Regenerate requirements/*.txt (hash-pinned, no registry address)
 	printf 'ansible-core>=2.19,<2.20\nansible-lint>=26\n' | $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade - -o requirements/ansible.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(OONI) $(ANSIBLE) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OONI) $(NODE) $(ANSIBLE) build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

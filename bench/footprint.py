@@ -1,14 +1,14 @@
 """What a running agent costs its host: memory at rest, and the time until it runs.
 
 The agent is the real command with a real key, spool and connection to a broker; its targets are
-loopback addresses, which the address policy refuses, so that no packet leaves this machine.
+loopback addresses, which the address policy refuses, so that no packet leaves this machine. It runs
+in an environment that has what a node has and nothing of what developers have beside it.
 """
 
 import re
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shyraq_agent.sign.keyfile import raw_public_key, write_new_key
 from support.broker import running_broker
 
+_NODE_PYTHON = Path(__file__).resolve().parent.parent / ".venv-node" / "bin" / "python"
 _GOAL_MB = 60
 _IMPORT_GOAL_MS = 1_000
 _SETTLE_S = 70
@@ -27,7 +28,13 @@ _IMPORTS = 5
 
 
 def rows() -> list[Row]:
-    """Resident memory in megabytes, import in milliseconds."""
+    """Resident memory in megabytes, import in milliseconds.
+
+    Raises:
+        RuntimeError: The node's environment is not there.
+    """
+    if not _NODE_PYTHON.exists():
+        raise RuntimeError("no environment of a node: make .venv-node/.ready")
     return [*_memory(), _import_time()]
 
 
@@ -41,7 +48,7 @@ def _memory() -> list[Row]:
         log = Path(name) / "agent.log"
         with log.open("wb") as sink:
             agent = subprocess.Popen(
-                [sys.executable, "-m", "shyraq_agent", "run", "--config", str(configuration)],
+                [_NODE_PYTHON, "-m", "shyraq_agent", "run", "--config", str(configuration)],
                 stdout=sink,
                 stderr=sink,
             )
@@ -127,7 +134,7 @@ def _import_time() -> Row:
 def _run_ms(program: str) -> float:
     """Processor time of a Python that runs a program and ends."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([_NODE_PYTHON, "-c", program], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return used_s * 1_000
