@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -432,6 +433,65 @@ def test_a_damaged_file_is_set_aside_and_a_new_epoch_begins(tmp_path: Path, dama
     if database.set_aside is not None:
         assert database.set_aside.read_bytes() == damage
     database.close()
+
+
+def flip(file: bytearray, rng: Random) -> None:
+    """One bit, as a card that wears does."""
+    file[rng.randrange(len(file))] ^= 1 << rng.randrange(8)
+
+
+def lose_a_sector(file: bytearray, rng: Random) -> None:
+    """512 bytes that were never written."""
+    begin = rng.randrange(len(file) // 512) * 512
+    file[begin : begin + 512] = bytes(512)
+
+
+def scribble(file: bytearray, rng: Random) -> None:
+    """Noise over a sector, the header's as often as any."""
+    begin = rng.choice([0, rng.randrange(len(file) // 512) * 512])
+    file[begin + 24 : begin + 512] = rng.randbytes(488)
+
+
+def swap(file: bytearray, rng: Random) -> None:
+    """Two pages in each other's place."""
+    one, other = (rng.randrange(len(file) // 1024) * 1024 for _ in range(2))
+    file[one : one + 1024], file[other : other + 1024] = (
+        file[other : other + 1024],
+        file[one : one + 1024],
+    )
+
+
+def cut_off(file: bytearray, rng: Random) -> None:
+    """The end is missing."""
+    del file[rng.randrange(len(file)) :]
+
+
+@given(
+    damage=st.sampled_from([flip, lose_a_sector, scribble, swap, cut_off]),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=80, deadline=None)
+def test_no_damage_keeps_a_node_from_storing_what_it_measures(
+    damage: Callable[[bytearray, Random], None], seed: int
+) -> None:
+    """Whatever a card does to the file: it is sound enough to go on with, or it is set aside."""
+    with tempfile.TemporaryDirectory() as name:
+        chain = Chain(Path(name))
+        for number in range(30):
+            chain.append("bulk" if number % 3 else "pulse")
+        chain.rows.close()
+        file = bytearray((chain.directory / FILE_NAME).read_bytes())
+        damage(file, Random(seed))  # noqa: S311  # not for secrets
+        (chain.directory / FILE_NAME).write_bytes(file)
+        refusal = ""
+        try:
+            chain.open()
+            chain.append()
+            chain.rows.close()
+        except LocalError as error:
+            refusal = str(error)
+        # Noise in one byte of the header looks like a newer program's file.
+        assert not refusal or "install the newer agent" in refusal
 
 
 def test_a_full_disk_is_a_local_error_and_loses_nothing(chain: Chain) -> None:

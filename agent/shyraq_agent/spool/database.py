@@ -27,6 +27,29 @@ from shyraq_agent.errors import LocalError
 FILE_NAME: Final = "spool.db"
 LOCK_NAME: Final = "spool.lock"
 
+_NO_VERSION: Final = 1000
+"""So many migrations there will never be: a higher number is noise, no newer program."""
+
+_PRIMARY: Final = 0xFF
+"""Of an extended result code, the part that says what kind it is."""
+
+_OUTSIDE: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_AUTH,
+    }
+)
+"""Result codes that say nothing of the file itself."""
+
 MIGRATIONS: Final[Sequence[str]] = (
     """
     CREATE TABLE epoch (
@@ -130,7 +153,7 @@ def open_database(directory: Path, migrations: Sequence[str] = MIGRATIONS) -> Ow
     except OSError as error:
         raise LocalError(f"{directory}: the spool cannot be opened: {error.strerror}") from error
     try:
-        connection, set_aside = _connect(directory / FILE_NAME)
+        connection, set_aside = _connect(directory / FILE_NAME, migrations)
         try:
             _migrate(connection, directory / FILE_NAME, migrations)
         except BaseException:
@@ -161,17 +184,31 @@ def _take_lock(path: Path) -> int:
     return lock
 
 
-def _connect(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+def _connect(path: Path, migrations: Sequence[str]) -> tuple[sqlite3.Connection, Path | None]:
     try:
-        return _open_checked(path), None
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise  # locked, read-only or full: the file itself may be sound
+        return _open_checked(path, migrations), None
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not _is_damage(error, path):
+            raise
         set_aside = _set_aside(path)
-        return _open_checked(path), set_aside
+        return _open_checked(path, migrations), set_aside
 
 
-def _open_checked(path: Path) -> sqlite3.Connection:
+def _is_damage(error: Exception, path: Path) -> bool:
+    """Whether the file is unsound, and not only locked, or on a disk that is full or fails.
+
+    SQLite's words may quote what it read, so noise may come as text that is none. A damaged header
+    may say "unsupported", or forbid to write what this process may write.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return True
+    if code & _PRIMARY == sqlite3.SQLITE_READONLY:
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return code & _PRIMARY not in _OUTSIDE
+
+
+def _open_checked(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """Open with the settings of rule 1; DatabaseError where the file is no sound database."""
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True, timeout=5)
@@ -181,17 +218,46 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 4194304")
         connection.execute("PRAGMA cache_size = -512")
-        _check(connection)
+        _check(connection, migrations)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check(connection: sqlite3.Connection) -> None:
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+def _check(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    """DatabaseError unless all of it can be read, is what its version made, and takes writes."""
+    # Indexes too: one that disagrees with its table makes every later commit fail.
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 0 <= version < _NO_VERSION:
+        raise sqlite3.DatabaseError(f"no program wrote version {version}")
+    if version > len(migrations):
+        return
+    if _form(connection) != _form_of(migrations[:version]):
+        raise sqlite3.DatabaseError(f"the tables are not those of version {version}")
+    if version and connection.execute("SELECT now_ms FROM floor").fetchone() is None:
+        raise sqlite3.DatabaseError("the floor of the clock is gone")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA user_version = {version}")  # refused by a damaged header
+    connection.execute("ROLLBACK")
+
+
+def _form(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
+    """Every table, view and index with its columns."""
+    return connection.execute(
+        "SELECT m.type, m.name, c.name FROM sqlite_master AS m "
+        "LEFT JOIN pragma_table_info(m.name) AS c ORDER BY m.name, c.cid"
+    ).fetchall()
+
+
+def _form_of(migrations: Sequence[str]) -> list[tuple[str, str, str | None]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+        for step in migrations:
+            fresh.executescript(step)
+        return _form(fresh)
 
 
 def _set_aside(path: Path) -> Path:
