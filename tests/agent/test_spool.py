@@ -470,14 +470,14 @@ def cut_off(file: bytearray, rng: Random) -> None:
     damage=st.sampled_from([flip, lose_a_sector, scribble, swap, cut_off]),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_damage_keeps_a_node_from_storing_what_it_measures(
     damage: Callable[[bytearray, Random], None], seed: int
 ) -> None:
     """Whatever a card does to the file: it is sound enough to go on with, or it is set aside."""
     with tempfile.TemporaryDirectory() as name:
         chain = Chain(Path(name))
-        for number in range(30):
+        for number in range(15):
             chain.append("bulk" if number % 3 else "pulse")
         chain.rows.close()
         file = bytearray((chain.directory / FILE_NAME).read_bytes())

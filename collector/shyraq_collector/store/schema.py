@@ -25,6 +25,9 @@ BUSY_TIMEOUT_MS: Final = 10_000
 APPLICATION_ID: Final = 0x53485951
 """`SHYQ` in the file's header, so that another program's database is not mistaken for ours."""
 
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""SQLite's words may quote a damaged file: then they are no text."""
+
 
 def open_ledger(
     path: Path,
@@ -53,7 +56,7 @@ def open_ledger(
         connection.execute("PRAGMA foreign_keys=ON")
         _migrate(connection, path, migrations)
         connection.execute("INSERT OR IGNORE INTO setting VALUES ('ledger', ?)", (new_ledger_id(),))
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         raise LocalError(f"{path}: cannot open the ledger: {error}") from error
     return connection
 
@@ -73,7 +76,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA query_only=ON")
         _check_owner(connection, path)
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         raise LocalError(f"{path}: cannot read the ledger: {error}") from error
     return connection
 
