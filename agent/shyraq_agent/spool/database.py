@@ -246,10 +246,11 @@ def _check(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
 
 
 def _form(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
-    """Every table, view and index with its columns."""
+    """Every table, view and index of ours with its columns."""
     return connection.execute(
         "SELECT m.type, m.name, c.name FROM sqlite_master AS m "
-        "LEFT JOIN pragma_table_info(m.name) AS c ORDER BY m.name, c.cid"
+        "LEFT JOIN pragma_table_info(m.name) AS c "
+        "WHERE m.name NOT GLOB 'sqlite_*' ORDER BY m.name, c.cid"
     ).fetchall()
 
 
