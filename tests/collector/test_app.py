@@ -43,6 +43,7 @@ from shyraq_wire.chain import Position
 from shyraq_wire.report import REPORT_TYPE, Event, EventKind, Json, Kind, Tier
 from support.broker import Broker, free_port, running_broker
 from support.clock import STORY_START_MS, FakePace, FakeStopwatch, until
+from support.collectors import House
 from support.findings import commit, entry, findings, incident
 from support.signing import SigningNode, measurement
 from support.stored import StoredLedger, placement
@@ -867,6 +868,14 @@ async def test_our_own_broken_broker_is_no_outage(tmp_path: Path, broker: Broker
     assert told_so_far(house) == []
 
 
+def lines_by_network(house: House) -> dict[str | None, int]:
+    """Of how many lines something is known, as of the last tick."""
+    with house.reader() as reader:
+        view = queries.view(reader)
+    groups = view.groups if view is not None else ()
+    return {each.isp: each.lines for each in groups if each.access is each.region is None}
+
+
 async def test_a_command_beside_the_collector_is_seen_without_a_restart(
     tmp_path: Path, broker: Broker
 ) -> None:
@@ -892,12 +901,7 @@ async def test_a_command_beside_the_collector_is_seen_without_a_restart(
         await until(lambda: nodes.told(second) >= 0, moving=pulse)
         await until(lambda: refusals() == {"revoked-key"}, moving=pulse)
 
-        def lines() -> dict[str | None, int]:
-            with house.reader() as reader:
-                view = queries.view(reader)
-            groups = view.groups if view is not None else ()
-            return {each.isp: each.lines for each in groups if each.access is each.region is None}
-
+        lines = partial(lines_by_network, house)
         await until(lambda: lines().get("isp-b") == 1, moving=pulse)
         assert lines()["isp-a"] == 0
 
@@ -910,12 +914,7 @@ async def test_what_was_said_for_later_comes_true_without_a_restart(
     first, second = nodes.all
     house = make_house(tmp_path, broker, nodes)
 
-    def lines() -> dict[str | None, int]:
-        with house.reader() as reader:
-            view = queries.view(reader)
-        groups = view.groups if view is not None else ()
-        return {each.isp: each.lines for each in groups if each.access is each.region is None}
-
+    lines = partial(lines_by_network, house)
     async with house.running(pace=nodes.pace), nodes.connected(house.receipt_key):
         later_ms = nodes.pace.now_ms() + 600_000
         with house.registry() as registry:
