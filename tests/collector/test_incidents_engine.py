@@ -276,6 +276,32 @@ def test_a_snapshot_of_other_fields_is_refused(snapshot: bytes) -> None:
         Engine(pace=Pace()).restore(snapshot)
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_line_that_leaves_takes_its_words_along(is_down: bool) -> None:
+    """Also where it leaves while the collector is down, and nobody else spoke of the target."""
+    play = Play()
+    play.warm_up(1.0)
+    leaving = play.placements[0]
+    word = TargetWord(
+        node=leaving.node, target="https://news.example/", at=play.now, state="blocked", rule="r"
+    )
+    play.engine.verdict(word)
+    play.engine.climbed(
+        LadderWord(node=leaving.node, at=play.now, known_at=play.now, reach="domestic")
+    )
+    play.minutes(1)
+    del play.placements[0]
+    if is_down:
+        play.crash()
+    else:
+        play.engine.forget(leaving.node)
+    play.minutes(2)
+    memory = json.loads(play.engine.snapshot())
+    assert [book["views"] for book, *_ in memory["targets"].values()] == [[]]
+    assert [book["complaints"] for book, *_ in memory["targets"].values()] == [[]]
+    assert [book["views"] for book, _ in memory["phases"].values()] == [[]]
+
+
 def test_a_damaged_snapshot_is_refused() -> None:
     """The right fingerprint over a part that is gone, or of another form, is no reason to die."""
     whole = json.loads(Engine(pace=Pace()).snapshot())

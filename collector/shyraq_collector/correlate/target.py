@@ -171,6 +171,7 @@ class TargetBook:
 
     def count(self) -> None:
         """Count the complaints anew: with a line that was gone at the restart its words went."""
+        self.views = {pair: views for pair, views in self.views.items() if views}
         self.complaints.clear()
         for pair, views in self.views.items():
             self._complain(pair, sum(view.complains for view in views.values()))
