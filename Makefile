@@ -71,6 +71,7 @@ bench: setup $(NODE)/.ready ## Speed and memory as ratios against bare baselines
 
 # What a node has: the agent's own packages and no others, or the bench would weigh those, too.
 $(NODE)/.ready: $(STAMP) requirements/agent.txt $(shell find wire agent -name '*.py')
+	@rm -rf build/node
 	@$(PYTHON) -m venv --clear $(NODE)
 	$(NODE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/agent.txt
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/node .

@@ -100,6 +100,16 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
         open_reader(path)
 
 
+def test_damage_that_is_no_text_is_refused_in_words(path: Path) -> None:
+    """SQLite quotes the damaged schema."""
+    open_ledger(path).close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE \x98ABLE"))
+    with pytest.raises(LocalError, match=r"ledger\.db"):
+        open_ledger(path)
+    with pytest.raises(LocalError, match=r"ledger\.db"):
+        open_reader(path)
+
+
 def test_a_reader_says_when_there_is_no_ledger(path: Path) -> None:
     """And makes none."""
     with pytest.raises(LocalError, match="no ledger here"):

@@ -56,17 +56,18 @@ class Played:
         """
         if self.code != code:
             raise RuntimeError(
-                f"rc {self.code}, due was {code}:\n{self.output[-4000:]}\n{self._failed()}"
+                f"rc {self.code}, due was {code}:\n{self.output[-4000:]}\n"
+                f"{self.tasks('fatal:', 'failed:', '[ERROR]')}"
             )
         return self
 
-    def _failed(self) -> str:
-        """Each task that failed on a host, with the beginning of what the module said."""
+    def tasks(self, *words: str) -> str:
+        """For complaints: each line that begins with one of these, after the name of its task."""
         told, task = [], ""
         for line in self.output.splitlines():
             if line.startswith("TASK"):
-                task = line.rstrip("* ")
-            if line.startswith(("fatal:", "failed:", "[ERROR]")):
+                task = line.strip("* ")
+            if line.startswith(words):
                 told.append(f"{task} {line[:1500]}")
         return "\n".join(told)
 

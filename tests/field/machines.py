@@ -188,7 +188,7 @@ class Machine:
         assert self._process is not None
         self.cut_line()
         nspawn = self._process.pid
-        # Its first process, and all others with it; without nspawn alone it would go on running.
+        # Its first process, and with it all others. Were nspawn killed alone, they would go on.
         for child in Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
         self._process.wait(_END_S)  # it ends when that process has ended, not before

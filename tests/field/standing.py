@@ -25,14 +25,14 @@ def provision(fleet: Fleet) -> str:
 def second_run(fleet: Fleet) -> str:
     """The same again changes nothing."""
     played = fleet.control.play("site", fleet.inventory, _some(fleet)).must()
-    must(played.changed == 0, f"changed: {_changed(played.output)}")
+    must(played.changed == 0, f"changed: {played.tasks('changed:')}")
     return f"0 changes on {len(played.hosts)} hosts"
 
 
 def check_mode(fleet: Fleet) -> str:
     """Check mode ends well and announces nothing."""
     played = fleet.control.play("site", fleet.inventory, "--check", _some(fleet)).must()
-    must(played.changed == 0, f"changed: {_changed(played.output)}")
+    must(played.changed == 0, f"changed: {played.tasks('changed:')}")
     return f"0 changes announced on {len(played.hosts)} hosts"
 
 
@@ -130,14 +130,3 @@ def _some(fleet: Fleet) -> str:
     """One of each kind and two more nodes: five more would show the same and take a minute each."""
     names = (COLLECTOR, fleet.responder.name, *(each.name for each in fleet.nodes[:3]))
     return f"--limit={','.join(names)}"
-
-
-def _changed(output: str) -> str:
-    """The tasks that changed something, for the complaint."""
-    lines, task = [], ""
-    for line in output.splitlines():
-        if line.startswith("TASK"):
-            task = line
-        if line.startswith("changed:"):
-            lines.append(f"{task.strip('* ')} {line}")
-    return "; ".join(lines)

@@ -40,9 +40,6 @@ def rejudge(connection: sqlite3.Connection, policy: Policy, since_ms: int) -> Co
         connection: A reader's.
         policy: Today's.
         since_ms: From here on.
-
-    Raises:
-        LocalError: A stored frame no longer verifies.
     """
     now = {_key(each): each for each in _verdicts(connection, policy, since_ms)}
     then = {_key(each): each for each in queries.verdicts(connection, since_ms=since_ms)}

@@ -145,7 +145,7 @@ class Registry:
         return tuple(_assignment(row).placement for row in rows)
 
     def next_change_ms(self, after_ms: int) -> int | None:
-        """When something that was said for later comes true: a placement or key begins or ends.
+        """When what was said for later comes true: a placement begins, or a key is revoked.
 
         Args:
             after_ms: Only moments after this one.
@@ -154,9 +154,8 @@ class Registry:
             The first of them; None: nothing is to come.
         """
         row = self._connection.execute(
-            "SELECT min(ms) FROM ("
-            "SELECT valid_from_ms AS ms FROM node_assignment UNION SELECT valid_from_ms "
-            "FROM node_key UNION SELECT revoked_ms FROM node_key) WHERE ms > ?",
+            "SELECT min(ms) FROM (SELECT valid_from_ms AS ms FROM node_assignment "
+            "UNION SELECT revoked_ms FROM node_key) WHERE ms > ?",
             (after_ms,),
         ).fetchone()
         return None if row[0] is None else int(row[0])
